@@ -1,0 +1,32 @@
+//! Data types, file readers, splits, metrics and one evaluator for recommender systems.
+//!
+//! The crate is the ground the rest of Sextant stands on, and is useful alone: read a public data set
+//! ([`read`]), filter it ([`filter`]), split it ([`split`]), hand it to anything that implements
+//! [`Recommender`], and judge the result ([`evaluate`], [`metrics`]). It knows no tensor library and no network.
+//!
+//! Users and items are dense newtypes ([`UserId`], [`ItemId`]) counted from zero; there is no padding row. The
+//! strings of the outside world are kept in an [`IdMap`] on each side.
+#![warn(missing_docs)]
+
+pub mod dataset;
+pub mod error;
+pub mod evaluate;
+pub mod filter;
+pub mod ids;
+pub mod matrix;
+pub mod metrics;
+pub mod random;
+pub mod rank;
+pub mod read;
+pub mod recommender;
+pub mod run;
+pub mod split;
+pub mod statistics;
+
+pub use dataset::{Catalogue, Dataset, Interactions};
+pub use error::{Error, Place, Result};
+pub use ids::{IdMap, ItemId, UserId};
+pub use matrix::UserItems;
+pub use recommender::{Query, Rankings, Recommender, ScoredItem};
+pub use run::{Observer, Progress};
+pub use split::Split;

@@ -1,0 +1,2 @@
+//! Sextant's command line.
+fn main() {}

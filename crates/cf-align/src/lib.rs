@@ -1,1 +1,35 @@
-//! Collaborative filtering by alignment and uniformity.
+//! Collaborative filtering by alignment and uniformity, and the baselines it is measured against.
+//!
+//! DirectAU (Wang et al., KDD 2022) learns one embedding for each user and item by two terms on the unit sphere:
+//! *alignment* pulls the two ends of an interaction together, *uniformity* spreads users and items apart.
+//!
+//! ```text
+//! loss = mean |x_u - y_i|^2  +  gamma * (uniform(X) + uniform(Y)) / 2
+//! uniform(Z) = log mean_{p<q} exp(-2 |z_p - z_q|^2)
+//! ```
+#![warn(missing_docs)]
+
+pub mod analysis;
+pub mod batches;
+pub mod config;
+pub mod ease;
+pub mod embeddings;
+pub mod error;
+pub mod fused;
+pub mod ials;
+pub mod item_knn;
+pub mod popularity;
+pub mod store;
+pub mod train;
+
+#[cfg(feature = "burn")]
+pub mod autodiff;
+
+pub use config::{Encoder, Engine, Init, Loss, ModelConfig, Optimizer, Scoring, Training};
+pub use ease::{Ease, EaseConfig};
+pub use embeddings::Embeddings;
+pub use error::{Error, Result};
+pub use ials::{Ials, IalsConfig};
+pub use item_knn::{ItemKnn, ItemKnnConfig};
+pub use popularity::Popularity;
+pub use train::{Fitted, Session, fit};

@@ -1,0 +1,4 @@
+//! The most popular items.
+/// A fitted model.
+#[derive(Clone, Debug)]
+pub struct Popularity {}

@@ -16,9 +16,11 @@ pub mod ease;
 pub mod embeddings;
 pub mod error;
 pub mod fused;
+mod history;
 pub mod ials;
 pub mod item_knn;
 pub mod popularity;
+pub mod sparse;
 pub mod store;
 pub mod train;
 
@@ -31,5 +33,5 @@ pub use embeddings::Embeddings;
 pub use error::{Error, Result};
 pub use ials::{Ials, IalsConfig};
 pub use item_knn::{ItemKnn, ItemKnnConfig};
-pub use popularity::Popularity;
+pub use popularity::{Popularity, Random};
 pub use train::{Fitted, Session, fit};

@@ -18,6 +18,7 @@ pub mod error;
 pub mod fused;
 mod history;
 pub mod ials;
+pub mod init;
 pub mod item_knn;
 pub mod popularity;
 pub mod sparse;

@@ -1,5 +1,7 @@
 //! Interactions in columns, the catalogue, and the data set that holds both.
 
+use sha2::{Digest, Sha256};
+
 use crate::{Error, IdMap, ItemId, Result, UserId, UserItems};
 
 /// Who touched what: one row an event, stored as columns of equal length.
@@ -89,6 +91,8 @@ pub struct Catalogue {
     pub categories: Option<Vec<Vec<u32>>>,
     /// Every other column of the item file, by name, as text in item order.
     pub columns: Vec<(String, Vec<String>)>,
+    /// Whether each item has a row in the item file; `None` where there is no item file.
+    pub listed: Option<Vec<bool>>,
 }
 
 impl Catalogue {
@@ -118,6 +122,8 @@ pub struct Dataset {
     pub catalogue: Catalogue,
     /// Columns of the user file, by name, as text in user order.
     pub user_columns: Vec<(String, Vec<String>)>,
+    /// Whether each user has a row in the user file; `None` where there is no user file.
+    pub listed_users: Option<Vec<bool>>,
 }
 
 impl Dataset {
@@ -134,6 +140,30 @@ impl Dataset {
     /// The interactions as sorted rows without duplicates.
     pub fn user_items(&self) -> UserItems {
         UserItems::new(&self.interactions, self.n_users(), self.n_items())
+    }
+
+    /// SHA-256 over the interactions in order: the outside names of user and item, rating and time of every row.
+    ///
+    /// Two data sets with the same rows in the same order have the same digest, whatever file they came from.
+    pub fn sha256(&self) -> String {
+        let rows = &self.interactions;
+        let mut hasher = Sha256::new();
+        for (row, (user, item)) in rows.pairs().enumerate() {
+            for token in [self.users.token(user.0), self.items.token(item.0)] {
+                hasher.update((token.len() as u64).to_le_bytes());
+                hasher.update(token.as_bytes());
+            }
+            // A leading byte tells an absent column from any value.
+            match &rows.ratings {
+                Some(ratings) => hasher.update([&[1], &ratings[row].to_le_bytes()[..]].concat()),
+                None => hasher.update([0]),
+            }
+            match &rows.timestamps {
+                Some(times) => hasher.update([&[1], &times[row].to_le_bytes()[..]].concat()),
+                None => hasher.update([0]),
+            }
+        }
+        crate::split::hex(&hasher.finalize())
     }
 
     /// Checks what the fields promise: equal column lengths, ids inside the maps, no NaN.
@@ -166,6 +196,7 @@ impl Dataset {
         if columns.titles.as_ref().is_some_and(|titles| titles.len() != self.n_items())
             || columns.categories.as_ref().is_some_and(|categories| categories.len() != self.n_items())
             || columns.columns.iter().any(|(_, values)| values.len() != self.n_items())
+            || columns.listed.as_ref().is_some_and(|listed| listed.len() != self.n_items())
         {
             return invalid("a catalogue column does not have one entry for each item".into());
         }
@@ -173,7 +204,9 @@ impl Dataset {
         {
             return invalid("a category index has no name".into());
         }
-        if self.user_columns.iter().any(|(_, values)| values.len() != self.n_users()) {
+        if self.user_columns.iter().any(|(_, values)| values.len() != self.n_users())
+            || self.listed_users.as_ref().is_some_and(|listed| listed.len() != self.n_users())
+        {
             return invalid("a user column does not have one entry for each user".into());
         }
         Ok(())

@@ -1,0 +1,1 @@
+//! The registry of public data sets (`datasets/datasets.toml`).

@@ -56,6 +56,7 @@ fn split() -> Split {
         train: rows(&[(0, 0), (0, 1), (1, 0), (1, 2), (2, 0), (2, 1), (2, 2), (2, 3), (3, 0), (3, 5)]),
         valid: rows(&[(2, 4)]),
         test: rows(&[(0, 2), (0, 3), (0, 2), (1, 2), (2, 5)]),
+        ..Split::default()
     }
 }
 
@@ -351,7 +352,7 @@ fn popular_negatives_follow_the_training_counts() {
         train.extend((0..if item == 0 { 30 } else { 10 }).map(|user| (400 + user, item)));
     }
     let test: Vec<(u32, u32)> = (0..400).map(|user| (user, 10)).collect();
-    let split = Split { train: rows(&train), valid: Interactions::default(), test: rows(&test) };
+    let split = Split { train: rows(&train), test: rows(&test), ..Split::default() };
     let evaluator = Evaluator::test(&split, 430, 12)
         .unwrap()
         .with_candidates(Candidates::Popular { negatives: 1, seed: 0 })

@@ -154,7 +154,10 @@ pub(crate) struct Rows<R> {
 impl<R: BufRead> Rows<R> {
     pub(crate) fn open(reader: R, path: &Path, options: &Options) -> Result<Self> {
         if options.separator.is_empty() {
-            return Err(Error::config("separator", "is empty; give what parts the columns, a tab for instance"));
+            return Err(Error::config(
+                "separator",
+                "is empty; give what parts the columns, a tab for instance",
+            ));
         }
         if options.sequence_separator.is_empty() {
             return Err(Error::config("sequence_separator", "is empty; give what parts the elements"));
@@ -300,7 +303,8 @@ mod tests {
             time_field: String::new(),
             ..Options::default()
         };
-        let (data, _) = read("u:token||i:token||label:float||timestamp:float\na||b||1||2\n", &options).unwrap();
+        let (data, _) =
+            read("u:token||i:token||label:float||timestamp:float\na||b||1||2\n", &options).unwrap();
         assert_eq!(data.interactions.ratings, Some(vec![1.0]));
         assert_eq!(data.interactions.timestamps, None);
         let wrong = read("u:token||i:token\na||b\n", &options).unwrap_err().to_string();
@@ -318,8 +322,13 @@ mod tests {
     fn errors_name_the_place() {
         let head = "user_id:token\titem_id:token\trating:float\n";
         assert_eq!(error(""), "t.inter: the file is empty (a header was expected)");
-        assert_eq!(error("user_id\titem_id\n"), "t.inter:1:1: \"user_id\" is not a header column (field:type)");
-        assert!(error("user_id:token\titem_id:int\n").starts_with("t.inter:1:2: unknown column type \"int\""));
+        assert_eq!(
+            error("user_id\titem_id\n"),
+            "t.inter:1:1: \"user_id\" is not a header column (field:type)"
+        );
+        assert!(
+            error("user_id:token\titem_id:int\n").starts_with("t.inter:1:2: unknown column type \"int\"")
+        );
         assert_eq!(
             error("user_id:float\titem_id:token\n"),
             "t.inter:1:1: the field user_id has type Float, expected Token"

@@ -182,8 +182,7 @@ impl Builder {
             }
             None => Default::default(),
         };
-        let interactions =
-            Interactions { users: self.row_users, items: self.row_items, ratings, timestamps };
+        let interactions = Interactions { users: self.row_users, items: self.row_items, ratings, timestamps };
         let dataset = Dataset {
             name: self.name,
             interactions,

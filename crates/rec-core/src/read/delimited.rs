@@ -78,7 +78,8 @@ impl Options {
         let Some(first) = lines.iter().find(|line| !line.is_empty()) else {
             return fail("the file is empty");
         };
-        let Some(separator) = ["::", "\t", ",", ";", " "].into_iter().find(|text| first.contains(text)) else {
+        let Some(separator) = ["::", "\t", ",", ";", " "].into_iter().find(|text| first.contains(text))
+        else {
             return fail("no separator found (`::`, tab, comma, semicolon or blank)");
         };
         let options = Self { separator: separator.to_owned(), ..Self::default() };

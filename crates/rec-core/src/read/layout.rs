@@ -242,7 +242,9 @@ fn atomic(folder: &Folder<'_>, options: &Options) -> Result<Option<Layout>> {
     let table = |suffix: &str| {
         folder.has(&format!("{chosen}{suffix}")).or_else(|| {
             let mut all = folder.ending(suffix);
-            all.next().filter(|_| all.next().is_none()).map(|name| folder.path.join(format!("{name}{suffix}")))
+            all.next()
+                .filter(|_| all.next().is_none())
+                .map(|name| folder.path.join(format!("{name}{suffix}")))
         })
     };
     layout.items = table(".item").map(Table::AtomicItems);

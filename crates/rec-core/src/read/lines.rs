@@ -53,8 +53,8 @@ impl<R: BufRead> Lines<R> {
             if !self.advance()? {
                 return Ok(None);
             }
-            let bytes = &self.bytes;
-            if !bytes.is_empty() && !(blank && bytes.iter().all(u8::is_ascii_whitespace)) {
+            let skip = if blank { self.bytes.trim_ascii().is_empty() } else { self.bytes.is_empty() };
+            if !skip {
                 return self.text().map(Some);
             }
         }

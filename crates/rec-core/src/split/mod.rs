@@ -87,7 +87,8 @@ impl Split {
         for (part, name) in [(0, "train"), (judged, if judged == 1 { "valid" } else { "test" })] {
             if rows[part].is_empty() {
                 let n = dataset.interactions.len();
-                let what = format!("split {spec}: the {name} part of the {n} rows of {} is empty", dataset.name);
+                let what =
+                    format!("split {spec}: the {name} part of the {n} rows of {} is empty", dataset.name);
                 return Err(Error::Invalid { what });
             }
         }

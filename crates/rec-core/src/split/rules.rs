@@ -89,7 +89,14 @@ fn sort_by_time(rows: &mut [usize], dataset: &Dataset) {
     }
 }
 
-fn ordered(rows: &[usize], order: Order, dataset: &Dataset, seed: u64, purpose: &str, index: u64) -> Vec<usize> {
+fn ordered(
+    rows: &[usize],
+    order: Order,
+    dataset: &Dataset,
+    seed: u64,
+    purpose: &str,
+    index: u64,
+) -> Vec<usize> {
     let mut rows = rows.to_vec();
     match order {
         Order::Random => rows.shuffle(&mut stream(seed, purpose, index)),
@@ -131,7 +138,8 @@ impl SplitSpec {
                 hold_out(dataset, &users, *fold_in, seed, |position| part_of_fold(position, *folds, *fold))
             }
             Self::Given(folder) => {
-                let [train, valid, test] = read::part_rows(folder, &read::atomic::Options::default(), dataset)?;
+                let [train, valid, test] =
+                    read::part_rows(folder, &read::atomic::Options::default(), dataset)?;
                 Parts([train, valid, test, Vec::new()])
             }
         };
@@ -347,7 +355,10 @@ mod tests {
     fn leave_one_out_variants() {
         let mut data = data(&[&[3.0, 1.0, 2.0], &[1.0, 0.0], &[7.0]]);
         let all = split("leave-one-out", &data, 1);
-        assert_eq!((items(&all.train), items(&all.valid), items(&all.test)), (vec![1, 4, 5], vec![2], vec![0, 3]));
+        assert_eq!(
+            (items(&all.train), items(&all.valid), items(&all.test)),
+            (vec![1, 4, 5], vec![2], vec![0, 3])
+        );
         let test = split("leave-one-out:test-only", &data, 1);
         assert_eq!((items(&test.train), items(&test.test)), (vec![1, 2, 4, 5], vec![0, 3]));
         assert!(test.valid.is_empty());

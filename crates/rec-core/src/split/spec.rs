@@ -233,8 +233,7 @@ impl FromStr for SplitSpec {
             Some((name, arguments)) => (name, Some(arguments)),
             None => (text, None),
         };
-        let needed =
-            || arguments.map_or_else(|| fail(text, format_args!("needs arguments; {ACCEPTED}")), Ok);
+        let needed = || arguments.map_or_else(|| fail(text, format_args!("needs arguments; {ACCEPTED}")), Ok);
         let ratio = |order, group| {
             Ok::<_, Error>(Self::Ratio { shares: Shares::parse(needed()?, text)?, order, group })
         };
@@ -252,8 +251,10 @@ impl FromStr for SplitSpec {
             "temporal" => {
                 let (valid, test) = cuts(needed()?, text)?;
                 let quantile = |cut: f64| cut > 0.0 && cut < 1.0;
-                match (valid.is_none_or(quantile) && quantile(test), valid.is_some_and(quantile) || quantile(test))
-                {
+                match (
+                    valid.is_none_or(quantile) && quantile(test),
+                    valid.is_some_and(quantile) || quantile(test),
+                ) {
                     (true, _) => Self::TemporalQuantiles(valid, test),
                     (_, false) => Self::TemporalTimes(valid, test),
                     _ => return fail(text, "one cut-off is a quantile (above 0, below 1) and one a time"),

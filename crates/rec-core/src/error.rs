@@ -71,6 +71,12 @@ pub enum Error {
         /// What does not hold.
         what: String,
     },
+    /// A run that another process is writing.
+    #[error("{path}: another process is writing this run", path = path.display())]
+    Busy {
+        /// The run's folder.
+        path: PathBuf,
+    },
     /// A recommender failed.
     #[error("the recommender failed: {0}")]
     Model(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -63,8 +63,9 @@ pub fn auc(scores: &[f32], labels: &[bool]) -> Option<f64> {
         .then(|| (rank_sum - positives * (positives + 1.0) / 2.0) / (positives * negatives))
 }
 
-/// [`auc`] by user: `sum_u n_u AUC_u / sum_u n_u`, `n_u` the number of the user's rows. Users without positives or
-/// without negatives are left out; `None` if none is left.
+/// [`auc`] by user: `sum_u n_u AUC_u / sum_u n_u`, `n_u` the number of the user's positives (as in RecBole; others
+/// weigh by all of the user's rows). Users without positives or without negatives are left out; `None` if none is
+/// left.
 ///
 /// Each user is a pair of scores and labels.
 ///
@@ -74,8 +75,9 @@ pub fn gauc<'a>(users: impl IntoIterator<Item = (&'a [f32], &'a [bool])>) -> Opt
     let (mut sum, mut weight) = (0.0, 0.0);
     for (scores, labels) in users {
         if let Some(auc) = auc(scores, labels) {
-            sum += auc * scores.len() as f64;
-            weight += scores.len() as f64;
+            let positives = labels.iter().filter(|&&label| label).count() as f64;
+            sum += auc * positives;
+            weight += positives;
         }
     }
     (weight > 0.0).then(|| sum / weight)
@@ -124,10 +126,10 @@ mod tests {
     }
 
     #[test]
-    fn gauc_weighs_by_rows_and_skips_one_sided_users() {
+    fn gauc_weighs_by_positives_and_skips_one_sided_users() {
         let users: [(&[f32], &[bool]); 3] =
-            [(&[0.9, 0.1], &[true, false]), (&[0.1, 0.5, 0.9], &[true, false, false]), (&[0.3], &[true])];
-        close(gauc(users).unwrap(), 2.0 / 5.0);
+            [(&[0.9, 0.8, 0.1], &[true, true, false]), (&[0.1, 0.5], &[true, false]), (&[0.3], &[true])];
+        close(gauc(users).unwrap(), 2.0 / 3.0);
         assert_eq!(gauc([users[2]]), None);
     }
 }

@@ -1,0 +1,55 @@
+//! Runs: a folder with the configuration as used, metrics as they come, checkpoints, and the result.
+//!
+//! ```text
+//! runs/NAME/SEED/
+//!   config.toml             the configuration as used
+//!   metrics.jsonl           one line an epoch, as it goes
+//!   checkpoint.safetensors  what a run that was cut off goes on from; always whole
+//!   result.json             at the end
+//! ```
+//!
+//! A process can be killed at any moment: files that matter are replaced as a whole ([`replace_file`]), a half-written
+//! last line of the metrics is cut when the run goes on, and lines after the checkpoint are dropped when their epochs
+//! come again, so that nothing is told twice.
+
+mod folder;
+mod log;
+
+pub use folder::{RunFolder, Start, replace_file};
+pub use log::{MetricLog, Record, read_metrics};
+
+/// What a training loop tells about itself after each epoch (or evaluation).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress<'a> {
+    /// The number of finished epochs (or steps, where a loop has no epochs).
+    pub epoch: usize,
+    /// The most there can be.
+    pub epochs: usize,
+    /// Named values of this epoch: loss, alignment, uniformity, seconds, validation metrics …
+    pub values: &'a [(&'a str, f64)],
+}
+
+/// Somebody who watches a training loop: a progress bar, a [`MetricLog`], a test. Libraries never print.
+pub trait Observer {
+    /// Called after every epoch.
+    fn progress(&mut self, progress: &Progress<'_>);
+}
+
+/// Watches nothing.
+impl Observer for () {
+    fn progress(&mut self, _: &Progress<'_>) {}
+}
+
+impl<O: Observer + ?Sized> Observer for &mut O {
+    fn progress(&mut self, progress: &Progress<'_>) {
+        (**self).progress(progress);
+    }
+}
+
+/// Two who watch together.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn progress(&mut self, progress: &Progress<'_>) {
+        self.0.progress(progress);
+        self.1.progress(progress);
+    }
+}

@@ -1,6 +1,6 @@
 //! What a model that scores from a history takes as the history, one rule for all of them.
 
-use rec_core::{Error, ItemId, Query, Result, UserItems};
+use rec_core::{Error, ItemId, Query, Result, UserId, UserItems};
 
 /// The items that `query` is scored from: the *training* row of a user who is known, and `query.history` of
 /// anybody else.
@@ -18,10 +18,7 @@ pub(crate) fn items<'a>(
 ) -> Result<&'a [ItemId]> {
     if let Some(user) = query.user {
         if user.index() >= train.n_users() {
-            return Err(Error::invalid(format!(
-                "user {user} is not below the {} users of the training data; leave the user out to rank from the history",
-                train.n_users()
-            )));
+            return Err(unknown_user(user, train.n_users()));
         }
         return Ok(train.row(user));
     }
@@ -44,4 +41,11 @@ pub(crate) fn distinct(n_items: usize, history: &[ItemId], once: &mut Vec<ItemId
         }
         _ => Ok(()),
     }
+}
+
+/// The error for a query of a user that training did not have.
+pub(crate) fn unknown_user(user: UserId, n_users: usize) -> Error {
+    Error::invalid(format!(
+        "user {user} is not below the {n_users} users of the training data; leave the user out to rank from the history"
+    ))
 }

@@ -19,20 +19,23 @@ pub mod fused;
 mod history;
 pub mod ials;
 pub mod init;
+mod inverse;
 pub mod item_knn;
+mod normal_equations;
 pub mod popularity;
 pub mod sparse;
 pub mod store;
 pub mod train;
+mod vector;
 
 #[cfg(feature = "burn")]
 pub mod autodiff;
 
 pub use config::{Encoder, Engine, Init, Loss, ModelConfig, Optimizer, Scoring, Training};
-pub use ease::{Ease, EaseConfig};
+pub use ease::{Ease, EaseConfig, EaseWeights};
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
-pub use ials::{Ials, IalsConfig};
+pub use ials::{Ials, IalsConfig, Solver};
 pub use item_knn::{ItemKnn, ItemKnnConfig};
 pub use popularity::{Popularity, Random};
 pub use train::{Fitted, Session, fit};

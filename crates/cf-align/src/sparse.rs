@@ -84,3 +84,11 @@ impl SparseItemItem {
         dense
     }
 }
+
+/// Cuts a list to the `k` entries whose weights are largest in magnitude (equal ones by id), in no particular order.
+pub(crate) fn keep_largest(entries: &mut Vec<(ItemId, f32)>, k: usize) {
+    if entries.len() > k {
+        entries.select_nth_unstable_by(k - 1, |a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
+        entries.truncate(k);
+    }
+}

@@ -1,6 +1,10 @@
 //! Interactions in columns, the catalogue, and the data set that holds both.
 
+mod summary;
+
 use sha2::{Digest, Sha256};
+
+pub use summary::{Spread, Statistics};
 
 use crate::{Error, IdMap, ItemId, Result, UserId, UserItems};
 

@@ -22,6 +22,7 @@ pub mod recommender;
 pub mod run;
 pub mod split;
 pub mod statistics;
+pub mod write;
 
 pub use dataset::{Catalogue, Dataset, Interactions};
 pub use error::{Error, Place, Result};

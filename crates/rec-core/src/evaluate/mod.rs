@@ -156,13 +156,19 @@ impl Evaluation {
     }
 }
 
+/// `parts` and, where users are held out, what is known of them.
+fn earlier<'a>(split: &'a Split, parts: &[&'a Interactions]) -> Vec<&'a Interactions> {
+    let known = Some(&split.fold_in).filter(|rows| !rows.is_empty());
+    parts.iter().copied().chain(known).collect()
+}
+
 impl Evaluator {
     /// Judges by the validation part: lists may not hold training items.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the part has no row, or an id is not below `n_users` or `n_items`.
     pub fn validation(split: &Split, n_users: usize, n_items: usize) -> Result<Self> {
-        Self::new(Phase::Validation, &[&split.train], &split.valid, n_users, n_items)
+        Self::new(Phase::Validation, &earlier(split, &[&split.train]), &split.valid, n_users, n_items)
     }
 
     /// Judges by the test part: lists may hold neither training nor validation items.
@@ -170,7 +176,7 @@ impl Evaluator {
     /// # Errors
     /// [`Error::Invalid`] if the part has no row, or an id is not below `n_users` or `n_items`.
     pub fn test(split: &Split, n_users: usize, n_items: usize) -> Result<Self> {
-        Self::new(Phase::Test, &[&split.train, &split.valid], &split.test, n_users, n_items)
+        Self::new(Phase::Test, &earlier(split, &[&split.train, &split.valid]), &split.test, n_users, n_items)
     }
 
     /// `earlier` starts with the training rows.

@@ -8,6 +8,7 @@ use super::features::Features;
 use super::layout::{Format, Layout, Part, Table, recognise};
 use super::lines::{Lines, open, parse_error, quoted};
 use super::{adjacency, atomic, delimited, dense, movielens, sequence};
+use crate::split::SplitSpec;
 use crate::{Dataset, Error, Result, Split};
 
 /// Reads the data set in the folder `path` (or in the single interaction file `path`): the union of its
@@ -39,7 +40,8 @@ pub fn folder_with(path: impl AsRef<Path>, options: &Options) -> Result<(Dataset
 ///
 /// Each row of the files becomes the row of `dataset` with the same user and item, with its rating, time and
 /// place in the order; where a pair occurs several times, the first row of the files is the first of the data
-/// set, and so on. A folder without validation file gives an empty validation part.
+/// set, and so on. A folder without validation file gives an empty validation part; a file `fold-in` holds what
+/// is known of held-out users.
 ///
 /// # Errors
 /// [`Error::Parse`] with line and column for a user, item or pair that is not in `dataset`; [`Error::Invalid`]
@@ -54,9 +56,9 @@ pub fn parts(path: impl AsRef<Path>, dataset: &Dataset) -> Result<Split> {
 /// As [`parts`].
 pub fn parts_with(path: impl AsRef<Path>, options: &Options, dataset: &Dataset) -> Result<Split> {
     let path = path.as_ref();
-    let spec = crate::split::SplitSpec::Given(path.to_owned());
-    let [train, valid, test] = part_rows(path, options, dataset)?;
-    crate::split::Split::from_rows(dataset, &spec, 0, [&train, &valid, &test, &[]])
+    let spec = SplitSpec::Given(path.to_owned());
+    let rows = part_rows(path, options, dataset)?;
+    Split::from_rows(dataset, &spec, 0, &rows)
 }
 
 fn name_of(path: &Path, layout: &Layout) -> String {
@@ -151,8 +153,8 @@ fn id_list(path: &Path) -> Result<Features> {
     Ok(features)
 }
 
-/// The rows of `dataset` that the train, validation and test files of `path` name, each ascending.
-pub(crate) fn part_rows(path: &Path, options: &Options, dataset: &Dataset) -> Result<[Vec<usize>; 3]> {
+/// The rows of `dataset` that the train, validation, test and fold-in files of `path` name, each ascending.
+pub(crate) fn part_rows(path: &Path, options: &Options, dataset: &Dataset) -> Result<[Vec<usize>; 4]> {
     let layout = recognise(path, options)?;
     for (part, name) in [(Part::Train, "train"), (Part::Test, "test")] {
         if !layout.parts.iter().any(|(other, ..)| *other == part) {
@@ -161,7 +163,7 @@ pub(crate) fn part_rows(path: &Path, options: &Options, dataset: &Dataset) -> Re
         }
     }
     let mut pairs = Pairs::new(dataset);
-    let mut rows = [Vec::new(), Vec::new(), Vec::new()];
+    let mut rows: [Vec<usize>; 4] = Default::default();
     for (part, path, format) in &layout.parts {
         let rows = &mut rows[*part as usize];
         records(path, format, options, &mut |at, record| {

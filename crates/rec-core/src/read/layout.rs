@@ -16,6 +16,8 @@ pub(crate) enum Part {
     Train,
     Valid,
     Test,
+    /// What is known of held-out users.
+    FoldIn,
 }
 
 impl Part {
@@ -24,6 +26,7 @@ impl Part {
             "train" => Some(Self::Train),
             "valid" | "val" | "validation" | "dev" => Some(Self::Valid),
             "test" => Some(Self::Test),
+            "fold-in" => Some(Self::FoldIn),
             _ => None,
         }
     }
@@ -207,7 +210,7 @@ fn atomic(folder: &Folder<'_>, options: &Options) -> Result<Option<Layout>> {
         part_files = order.iter().copied().zip(stem.numbered.into_values()).collect();
     }
     let format = |path: &Path| atomic_format(path, Take::All, options);
-    let last = part_files.last().map(|(_, path)| path.clone());
+    let last = part_files.iter().rfind(|(part, _)| *part != Part::FoldIn).map(|(_, path)| path.clone());
     if let Some(path) = last.filter(|_| stem.whole.is_none())
         && matches!(format(&path)?, Format::Sequence(_))
     {

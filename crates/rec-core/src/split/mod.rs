@@ -81,7 +81,7 @@ impl Split {
         dataset: &Dataset,
         spec: &SplitSpec,
         seed: u64,
-        rows: [&[usize]; 4],
+        rows: &[Vec<usize>; 4],
     ) -> Result<Self> {
         let judged = if *spec == SplitSpec::LeaveOneOut(LeaveOneOut::ValidOnly) { 1 } else { 2 };
         for (part, name) in [(0, "train"), (judged, if judged == 1 { "valid" } else { "test" })] {
@@ -92,7 +92,7 @@ impl Split {
                 return Err(Error::Invalid { what });
             }
         }
-        let [train, valid, test, fold_in] = rows.map(|rows| dataset.interactions.select(rows));
+        let [train, valid, test, fold_in] = rows.each_ref().map(|rows| dataset.interactions.select(rows));
         let parts = [("train", &train), ("valid", &valid), ("test", &test), ("fold-in", &fold_in)];
         let parts = if fold_in.is_empty() { &parts[..3] } else { &parts[..] };
         let manifest = Manifest {

@@ -138,13 +138,11 @@ impl SplitSpec {
                 hold_out(dataset, &users, *fold_in, seed, |position| part_of_fold(position, *folds, *fold))
             }
             Self::Given(folder) => {
-                let [train, valid, test] =
-                    read::part_rows(folder, &read::atomic::Options::default(), dataset)?;
-                Parts([train, valid, test, Vec::new()])
+                Parts(read::part_rows(folder, &read::atomic::Options::default(), dataset)?)
             }
         };
         rows.iter_mut().for_each(|rows| rows.sort_unstable());
-        Split::from_rows(dataset, self, seed, [&rows[0], &rows[1], &rows[2], &rows[3]])
+        Split::from_rows(dataset, self, seed, &rows)
     }
 }
 

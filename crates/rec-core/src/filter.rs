@@ -233,11 +233,7 @@ impl Survivors {
         let zero_stays = counts.is_none_or(|counts| !counts.is_above(0.0));
         let stays = |id: usize| {
             let is_listed = listed.is_some_and(|listed| listed[id]);
-            after[id] > 0
-                || ((before[id] == 0 || is_listed)
-                    && (is_listed || !listed_only)
-                    && allowed[id]
-                    && zero_stays)
+            after[id] > 0 || ((is_listed || (before[id] == 0 && !listed_only)) && allowed[id] && zero_stays)
         };
         let old: Vec<usize> = (0..before.len()).filter(|&id| stays(id)).collect();
         let mut new = vec![0; before.len()];

@@ -31,3 +31,8 @@ pub use matrix::UserItems;
 pub use recommender::{Query, Rankings, Recommender, ScoredItem};
 pub use run::{Observer, Progress};
 pub use split::Split;
+
+/// Compiles and runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -365,3 +365,14 @@ fn popular_negatives_follow_the_training_counts() {
     assert!((65..135).contains(&drawn[0]), "{drawn:?}");
     assert_eq!((drawn[10], drawn[11]), (400, 0));
 }
+
+#[test]
+fn held_out_users_are_known_by_their_history_only() {
+    let split = Split { fold_in: rows(&[(1, 4), (1, 3)]), train: rows(&[(0, 0), (0, 1)]), ..split() };
+    let evaluator = Evaluator::test(&split, 4, 6).unwrap();
+    let users: Vec<Option<UserId>> = (0..3).map(|index| evaluator.query(index).user).collect();
+    assert_eq!(users, [Some(UserId(0)), None, Some(UserId(2))]);
+    assert_eq!(evaluator.query(1).history, [4, 3].map(ItemId));
+    assert_eq!(evaluator.query(1).exclude, [3, 4].map(ItemId));
+    assert_eq!(evaluator.query(2).history, [ItemId(4)]);
+}

@@ -8,7 +8,8 @@
 //! Users with at least one row in the phase are asked about, in ascending order. For each
 //! - *positives* are the user's distinct items in the phase (a duplicate row counts once);
 //! - *history* is the user's rows of the earlier phases, oldest first: by time where every phase has times, in file
-//!   order otherwise; duplicates stay;
+//!   order otherwise; duplicates stay. The fold-in rows of a user that was held out of training are history, too,
+//!   and the query of such a user names no user: it can only be answered from the history;
 //! - *excluded* items are those of the earlier phases that are not positives ([`SeenMask::UpToPhase`]): validation
 //!   leaves out train, test leaves out train and validation. An item both in train and in test (repeated
 //!   consumption) stays rankable and counts when it is found.
@@ -68,8 +69,10 @@ pub struct Evaluator {
     seen: SeenMask,
     candidates: Candidates,
     block: usize,
-    /// The users asked about; all `Rows` below have one row for each.
+    /// The users asked about; everything below up to `activity` has one entry for each.
     users: Vec<UserId>,
+    /// Whether the user was held out of training, and is known only by what the query tells.
+    held_out: Vec<bool>,
     positives: Rows,
     history: Rows,
     exclude: Rows,
@@ -156,19 +159,13 @@ impl Evaluation {
     }
 }
 
-/// `parts` and, where users are held out, what is known of them.
-fn earlier<'a>(split: &'a Split, parts: &[&'a Interactions]) -> Vec<&'a Interactions> {
-    let known = Some(&split.fold_in).filter(|rows| !rows.is_empty());
-    parts.iter().copied().chain(known).collect()
-}
-
 impl Evaluator {
     /// Judges by the validation part: lists may not hold training items.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the part has no row, or an id is not below `n_users` or `n_items`.
     pub fn validation(split: &Split, n_users: usize, n_items: usize) -> Result<Self> {
-        Self::new(Phase::Validation, &earlier(split, &[&split.train]), &split.valid, n_users, n_items)
+        Self::new(Phase::Validation, &[&split.train, &split.fold_in], &split.valid, n_users, n_items)
     }
 
     /// Judges by the test part: lists may hold neither training nor validation items.
@@ -176,10 +173,10 @@ impl Evaluator {
     /// # Errors
     /// [`Error::Invalid`] if the part has no row, or an id is not below `n_users` or `n_items`.
     pub fn test(split: &Split, n_users: usize, n_items: usize) -> Result<Self> {
-        Self::new(Phase::Test, &earlier(split, &[&split.train, &split.valid]), &split.test, n_users, n_items)
+        Self::new(Phase::Test, &[&split.train, &split.fold_in, &split.valid], &split.test, n_users, n_items)
     }
 
-    /// `earlier` starts with the training rows.
+    /// `earlier` starts with the training rows and the fold-in rows.
     fn new(
         phase: Phase,
         earlier: &[&Interactions],
@@ -208,7 +205,7 @@ impl Evaluator {
                 "the {name} part of the split is empty: there is nobody to judge by"
             )));
         }
-        let train = earlier[0];
+        let (train, fold_in) = (earlier[0], earlier[1]);
         let train_matrix = UserItems::new(train, n_users, n_items);
         let target_matrix = UserItems::new(target, n_users, n_items);
         let users: Vec<UserId> = (0..n_users)
@@ -219,6 +216,7 @@ impl Evaluator {
         let train_counts = train.item_counts(n_items);
         let positives = Rows::new(users.iter().map(|&user| target_matrix.row(user).iter().copied()));
         let item_groups = ItemGroups::new(&train_counts, &positives);
+        let fold_in_counts = fold_in.user_counts(n_users);
         let mut evaluator = Self {
             phase,
             n_items,
@@ -226,6 +224,10 @@ impl Evaluator {
             seen: SeenMask::default(),
             candidates: Candidates::All,
             block: 1024,
+            held_out: users
+                .iter()
+                .map(|user| fold_in_counts[user.index()] > 0 && user_counts[user.index()] == 0)
+                .collect(),
             history: Rows::histories(earlier, &users, n_users),
             exclude: Rows::default(),
             candidate_rows: None,
@@ -365,7 +367,7 @@ impl Evaluator {
     /// If there is no such user.
     pub fn query(&self, index: usize) -> Query<'_> {
         Query {
-            user: Some(self.users[index]),
+            user: Some(self.users[index]).filter(|_| !self.held_out[index]),
             history: self.history.row(index),
             exclude: self.exclude.row(index),
             candidates: self.candidate_rows.as_ref().map(|rows| rows.row(index)),

@@ -1,0 +1,292 @@
+//! The training engine on burn.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, TensorData};
+use rec_core::{Interactions, ItemId, UserId, UserItems, random};
+
+use super::model::values;
+use super::{Adam, Model, Moments, Parameters, device};
+use crate::batches;
+use crate::config::{Loss, ModelConfig, Optimizer};
+use crate::embeddings::Embeddings;
+use crate::train::{EngineState, EpochLosses, StateTensor, TrainingEngine};
+use crate::{Error, Result};
+
+/// Losses wait on the device for this many steps before they are read: each reading waits for the device.
+const STEPS_BETWEEN_READINGS: usize = 64;
+
+/// Every loss on every encoder, by autodiff, on any device of burn.
+///
+/// It starts from the same tables, sees the same batches and draws the same negatives as the fused engine, and updates
+/// every row at every step. On `flex` the same seed gives the same tables whatever the number of threads; on a GPU
+/// rows that occur several times in a batch may be summed in another order from run to run.
+pub struct AutodiffEngine<'a> {
+    config: &'a ModelConfig,
+    rows: &'a Interactions,
+    positives: UserItems,
+    device: burn::tensor::Device,
+    model: Model,
+    tables: [Moments<2>; 2],
+    margins: Option<[Moments<1>; 2]>,
+    adam: Adam,
+    step: u64,
+    order: Vec<(UserId, ItemId)>,
+}
+
+impl<'a> AutodiffEngine<'a> {
+    /// An engine before its first epoch, on the device called `device_name` (see [`device()`]).
+    ///
+    /// # Errors
+    /// [`Error::Config`] if `config` does not hold, asks for [`Optimizer::Lazy`] (burn's gradients are dense), or there
+    /// is no such device; [`Error::Core`] if there is no interaction, or BPR meets a user who touched every item.
+    ///
+    /// # Panics
+    /// If `rows` name a user or item that does not exist.
+    pub fn new(
+        config: &'a ModelConfig,
+        rows: &'a Interactions,
+        n_users: usize,
+        n_items: usize,
+        device_name: &str,
+    ) -> Result<Self> {
+        config.validate()?;
+        if config.training.optimizer == Optimizer::Lazy {
+            return Err(Error::config(
+                "training.optimizer",
+                "is lazy; the burn engine accepts dense (use the fused engine for lazy)",
+            ));
+        }
+        if rows.is_empty() {
+            return Err(rec_core::Error::invalid("there is no interaction to train on").into());
+        }
+        let positives = UserItems::new(rows, n_users, n_items);
+        if matches!(config.loss, Loss::Bpr { .. }) {
+            batches::check_sampling(&positives)?;
+        }
+        let device = device(device_name)?.autodiff();
+        let model = Model::new(config, &positives, Parameters::initial(config, n_users, n_items), &device);
+        let tables = model.encoder.tables();
+        Ok(Self {
+            config,
+            rows,
+            tables: [Moments::zeros_like(&tables.users), Moments::zeros_like(&tables.items)],
+            margins: model
+                .margins
+                .as_ref()
+                .map(|margins| [Moments::zeros_like(&margins.users), Moments::zeros_like(&margins.items)]),
+            adam: Adam {
+                learning_rate: config.training.learning_rate,
+                weight_decay: config.training.weight_decay,
+            },
+            positives,
+            device,
+            model,
+            step: 0,
+            order: Vec::new(),
+        })
+    }
+
+    /// One step on one batch: the loss and its terms, one after the other, still on the device.
+    fn train_step(
+        &mut self,
+        batch: &[(UserId, ItemId)],
+        negatives: &[ItemId],
+    ) -> (Tensor<1>, Vec<&'static str>) {
+        let objective = self.model.objective(&self.config.loss, batch, negatives);
+        let mut gradients = objective.loss.backward();
+        self.step += 1;
+        let (adam, step) = (self.adam, self.step);
+        let tables = self.model.encoder.tables_mut();
+        for (param, moments) in [&mut tables.users, &mut tables.items].into_iter().zip(&mut self.tables) {
+            let gradient = param.val().grad_remove(&mut gradients).expect("each loss depends on both tables");
+            replace(param, |param| adam.update(param, gradient, moments, step));
+        }
+        if let (Some(margins), Some(moments)) = (&mut self.model.margins, &mut self.margins) {
+            for (param, moments) in [&mut margins.users, &mut margins.items].into_iter().zip(moments) {
+                let gradient = param.val().grad_remove(&mut gradients).expect("MAWU depends on its margins");
+                replace(param, |param| adam.update(param, gradient, moments, step));
+            }
+            self.model.margins = self.model.margins.take().map(super::Margins::clamped);
+        }
+        let mut names = Vec::with_capacity(objective.terms.len());
+        let mut numbers = vec![objective.loss.inner()];
+        for (name, term) in objective.terms {
+            names.push(name);
+            numbers.push(term.inner());
+        }
+        (Tensor::cat(numbers, 0), names)
+    }
+
+    /// The learned arrays and their moments under their names.
+    fn arrays(&self) -> Vec<StateTensor> {
+        let mut arrays = Vec::new();
+        let tables = self.model.encoder.tables();
+        for (name, param, moments) in
+            [("users", &tables.users, &self.tables[0]), ("items", &tables.items, &self.tables[1])]
+        {
+            push(&mut arrays, name, param, moments);
+        }
+        if let (Some(margins), Some(moments)) = (&self.model.margins, &self.margins) {
+            push(&mut arrays, "user_margins", &margins.users, &moments[0]);
+            push(&mut arrays, "item_margins", &margins.items, &moments[1]);
+        }
+        arrays
+    }
+}
+
+impl TrainingEngine for AutodiffEngine<'_> {
+    fn train_epoch(&mut self, epoch: usize) -> Result<EpochLosses> {
+        let training = &self.config.training;
+        let mut order = std::mem::take(&mut self.order);
+        batches::shuffle(self.rows, training.seed, epoch, &mut order);
+        let sampled = matches!(self.config.loss, Loss::Bpr { .. });
+        let mut rng = random::stream(training.seed, "negatives", epoch as u64);
+        let mut negatives = Vec::new();
+        let mut sums = Vec::new();
+        let mut names = Vec::new();
+        let mut waiting = Vec::new();
+        let mut steps = 0;
+        let mut parts = batches::batches(&order, training.batch_size).peekable();
+        while let Some(batch) = parts.next() {
+            if sampled {
+                negatives.clear();
+                negatives.extend(
+                    batch.iter().map(|(user, _)| batches::negative(&self.positives, *user, &mut rng)),
+                );
+            }
+            let (numbers, term_names) = self.train_step(batch, &negatives);
+            names = term_names;
+            waiting.push(numbers);
+            if waiting.len() == STEPS_BETWEEN_READINGS || parts.peek().is_none() {
+                let width = names.len() + 1;
+                sums.resize(width, 0.0);
+                for numbers in values(Tensor::cat(std::mem::take(&mut waiting), 0)).chunks(width) {
+                    if !numbers[0].is_finite() {
+                        return Err(Error::Diverged {
+                            epoch,
+                            step: steps,
+                            loss: f64::from(numbers[0]),
+                            learning_rate: training.learning_rate,
+                        });
+                    }
+                    sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += f64::from(*number));
+                    steps += 1;
+                }
+            }
+        }
+        drop(parts);
+        self.order = order;
+        let mut means = sums.into_iter().map(|sum| sum / steps as f64);
+        let loss = means.next().expect("an epoch has at least one batch");
+        Ok(EpochLosses { loss, terms: names.into_iter().map(String::from).zip(means).collect() })
+    }
+
+    fn embeddings(&mut self) -> Embeddings {
+        let model = self.model.valid();
+        // GraphAU propagates in its loss alone: its authors score by the tables.
+        let (users, items) = match self.config.loss {
+            Loss::GraphAu { .. } => model.encoder.tables().forward(),
+            _ => model.encoder.forward(),
+        };
+        Embeddings {
+            dim: self.config.training.dim,
+            users: values(users),
+            items: values(items),
+            scoring: self.config.scoring,
+        }
+    }
+
+    fn state(&mut self) -> EngineState {
+        EngineState { tensors: self.arrays(), step: self.step }
+    }
+
+    fn restore(&mut self, state: &EngineState) -> Result<()> {
+        // All is read before anything is replaced: a broken state leaves the engine as it was.
+        let tables = self.model.encoder.tables();
+        let device = self.device.clone();
+        let read_table = |name: &str, shape| read::<2>(state, name, shape, &device);
+        let users = read_table("users", tables.users.val().dims())?;
+        let items = read_table("items", tables.items.val().dims())?;
+        let margins = match &self.model.margins {
+            None => None,
+            Some(margins) => Some([
+                read::<1>(state, "user_margins", margins.users.val().dims(), &device)?,
+                read::<1>(state, "item_margins", margins.items.val().dims(), &device)?,
+            ]),
+        };
+        let tables = self.model.encoder.tables_mut();
+        (tables.users, self.tables[0]) = users;
+        (tables.items, self.tables[1]) = items;
+        if let (Some([users, items]), Some(model), Some(moments)) =
+            (margins, &mut self.model.margins, &mut self.margins)
+        {
+            (model.users, moments[0]) = users;
+            (model.items, moments[1]) = items;
+        }
+        self.step = state.step;
+        Ok(())
+    }
+}
+
+/// Puts `change` of a parameter in its place.
+fn replace<const D: usize>(
+    param: &mut Param<Tensor<D>>,
+    change: impl FnOnce(Param<Tensor<D>>) -> Param<Tensor<D>>,
+) {
+    // A clone of a parameter is a handle on the same storage.
+    let changed = change(param.clone());
+    *param = changed;
+}
+
+fn push<const D: usize>(
+    arrays: &mut Vec<StateTensor>,
+    name: &str,
+    param: &Param<Tensor<D>>,
+    moments: &Moments<D>,
+) {
+    for (suffix, tensor) in [
+        ("", param.val().inner()),
+        (FIRST_MOMENT, moments.first.clone()),
+        (SECOND_MOMENT, moments.second.clone()),
+    ] {
+        arrays.push(StateTensor {
+            name: format!("{name}{suffix}"),
+            shape: tensor.dims().to_vec(),
+            values: values(tensor),
+        });
+    }
+}
+
+const FIRST_MOMENT: &str = ".first_moment";
+const SECOND_MOMENT: &str = ".second_moment";
+
+/// A parameter and its moments out of a state.
+fn read<const D: usize>(
+    state: &EngineState,
+    name: &str,
+    shape: [usize; D],
+    device: &burn::tensor::Device,
+) -> Result<(Param<Tensor<D>>, Moments<D>)> {
+    let data = |suffix: &str| -> Result<TensorData> {
+        let name = format!("{name}{suffix}");
+        let invalid = |what: String| Error::from(rec_core::Error::invalid(what));
+        let found = state.tensors.iter().find(|tensor| tensor.name == name);
+        let found = found.ok_or_else(|| invalid(format!("the saved state lacks the tensor `{name}`")))?;
+        if found.shape != shape || found.values.len() != shape.iter().product::<usize>() {
+            return Err(invalid(format!(
+                "the saved tensor `{name}` has shape {:?} and {} values; the model needs {shape:?}",
+                found.shape,
+                found.values.len(),
+            )));
+        }
+        Ok(TensorData::new(found.values.clone(), shape))
+    };
+    let inner = device.clone().inner();
+    Ok((
+        Param::from_data(data("")?, device),
+        Moments {
+            first: Tensor::from_data(data(FIRST_MOMENT)?, &inner),
+            second: Tensor::from_data(data(SECOND_MOMENT)?, &inner),
+        },
+    ))
+}

@@ -27,6 +27,16 @@ pub fn tables(config: &ModelConfig, n_users: usize, n_items: usize) -> (Vec<f32>
     (table(n_users, "init-users"), table(n_items, "init-items"))
 }
 
+/// MAWU's margin scalars of users and of items: tables with one column, filled by the same rule.
+pub fn margins(config: &ModelConfig, n_users: usize, n_items: usize) -> [Vec<f32>; 2] {
+    [(n_users, "init-user-margins"), (n_items, "init-item-margins")].map(|(rows, purpose)| {
+        let mut values = vec![0.0; rows];
+        let deviation = (2.0 / (rows + 1) as f64).sqrt();
+        fill_normal(&mut values, deviation, &mut random::stream(config.training.seed, purpose, 0));
+        values
+    })
+}
+
 /// Normal draws with mean 0 by the Box–Muller transform.
 pub(crate) fn fill_normal(values: &mut [f32], deviation: f64, rng: &mut Random) {
     for pair in values.chunks_mut(2) {

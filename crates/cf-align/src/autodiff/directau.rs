@@ -12,7 +12,7 @@ pub(super) const T: f64 = 2.0;
 pub struct Objective {
     /// What is minimised, `[1]`.
     pub loss: Tensor<1>,
-    /// Its named terms, each `[1]`, before they are weighted.
+    /// Its named terms, each `[1]`: alignment and uniformity before they are weighted, penalties after.
     pub terms: Vec<(&'static str, Tensor<1>)>,
 }
 

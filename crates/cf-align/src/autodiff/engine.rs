@@ -1,7 +1,7 @@
 //! The training engine on burn.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rec_core::{Interactions, ItemId, UserId, UserItems, random};
 
 use super::model::values;
@@ -24,7 +24,7 @@ pub struct AutodiffEngine<'a> {
     config: &'a ModelConfig,
     rows: &'a Interactions,
     positives: UserItems,
-    device: burn::tensor::Device,
+    device: Device,
     model: Model,
     tables: [Moments<2>; 2],
     margins: Option<[Moments<1>; 2]>,
@@ -116,22 +116,6 @@ impl<'a> AutodiffEngine<'a> {
         }
         (Tensor::cat(numbers, 0), names)
     }
-
-    /// The learned arrays and their moments under their names.
-    fn arrays(&self) -> Vec<StateTensor> {
-        let mut arrays = Vec::new();
-        let tables = self.model.encoder.tables();
-        for (name, param, moments) in
-            [("users", &tables.users, &self.tables[0]), ("items", &tables.items, &self.tables[1])]
-        {
-            push(&mut arrays, name, param, moments);
-        }
-        if let (Some(margins), Some(moments)) = (&self.model.margins, &self.margins) {
-            push(&mut arrays, "user_margins", &margins.users, &moments[0]);
-            push(&mut arrays, "item_margins", &margins.items, &moments[1]);
-        }
-        arrays
-    }
 }
 
 impl TrainingEngine for AutodiffEngine<'_> {
@@ -197,31 +181,29 @@ impl TrainingEngine for AutodiffEngine<'_> {
     }
 
     fn state(&mut self) -> EngineState {
-        EngineState { tensors: self.arrays(), step: self.step }
+        let tables = self.model.encoder.tables();
+        let mut tensors = Vec::new();
+        save(&mut tensors, TABLE_NAMES, [&tables.users, &tables.items], &self.tables);
+        if let (Some(margins), Some(moments)) = (&self.model.margins, &self.margins) {
+            save(&mut tensors, MARGIN_NAMES, [&margins.users, &margins.items], moments);
+        }
+        EngineState { tensors, step: self.step }
     }
 
     fn restore(&mut self, state: &EngineState) -> Result<()> {
         // All is read before anything is replaced: a broken state leaves the engine as it was.
         let tables = self.model.encoder.tables();
-        let device = self.device.clone();
-        let read_table = |name: &str, shape| read::<2>(state, name, shape, &device);
-        let users = read_table("users", tables.users.val().dims())?;
-        let items = read_table("items", tables.items.val().dims())?;
-        let margins = match &self.model.margins {
+        let saved = load(state, TABLE_NAMES, [&tables.users, &tables.items], &self.device)?;
+        let saved_margins = match &self.model.margins {
             None => None,
-            Some(margins) => Some([
-                read::<1>(state, "user_margins", margins.users.val().dims(), &device)?,
-                read::<1>(state, "item_margins", margins.items.val().dims(), &device)?,
-            ]),
+            Some(margins) => Some(load(state, MARGIN_NAMES, [&margins.users, &margins.items], &self.device)?),
         };
         let tables = self.model.encoder.tables_mut();
-        (tables.users, self.tables[0]) = users;
-        (tables.items, self.tables[1]) = items;
-        if let (Some([users, items]), Some(model), Some(moments)) =
-            (margins, &mut self.model.margins, &mut self.margins)
+        ([tables.users, tables.items], self.tables) = saved;
+        if let (Some(saved), Some(margins), Some(moments)) =
+            (saved_margins, &mut self.model.margins, &mut self.margins)
         {
-            (model.users, moments[0]) = users;
-            (model.items, moments[1]) = items;
+            ([margins.users, margins.items], *moments) = saved;
         }
         self.step = state.step;
         Ok(())
@@ -238,55 +220,72 @@ fn replace<const D: usize>(
     *param = changed;
 }
 
-fn push<const D: usize>(
-    arrays: &mut Vec<StateTensor>,
-    name: &str,
-    param: &Param<Tensor<D>>,
-    moments: &Moments<D>,
+/// The names of saved arrays: values, first moments, second moments. Each holds the users' rows, then the items', as
+/// the fused engine saves them, so a checkpoint of one engine goes on in the other.
+const TABLE_NAMES: [&str; 3] = ["table", "first_moment", "second_moment"];
+const MARGIN_NAMES: [&str; 3] = ["margins", "margins_first_moment", "margins_second_moment"];
+
+/// Appends the values and moments of users and items.
+fn save<const D: usize>(
+    tensors: &mut Vec<StateTensor>,
+    names: [&str; 3],
+    params: [&Param<Tensor<D>>; 2],
+    moments: &[Moments<D>; 2],
 ) {
-    for (suffix, tensor) in [
-        ("", param.val().inner()),
-        (FIRST_MOMENT, moments.first.clone()),
-        (SECOND_MOMENT, moments.second.clone()),
-    ] {
-        arrays.push(StateTensor {
-            name: format!("{name}{suffix}"),
-            shape: tensor.dims().to_vec(),
-            values: values(tensor),
+    let [users, items] = moments;
+    let sides = [
+        params.map(|param| param.val().inner()),
+        [users.first.clone(), items.first.clone()],
+        [users.second.clone(), items.second.clone()],
+    ];
+    for (name, sides) in names.into_iter().zip(sides) {
+        let both = Tensor::cat(sides.into(), 0);
+        tensors.push(StateTensor {
+            name: name.to_string(),
+            shape: both.dims().to_vec(),
+            values: values(both),
         });
     }
 }
 
-const FIRST_MOMENT: &str = ".first_moment";
-const SECOND_MOMENT: &str = ".second_moment";
-
-/// A parameter and its moments out of a state.
-fn read<const D: usize>(
+/// What [`save`] saved, cut at the rows of `params`.
+fn load<const D: usize>(
     state: &EngineState,
-    name: &str,
-    shape: [usize; D],
-    device: &burn::tensor::Device,
-) -> Result<(Param<Tensor<D>>, Moments<D>)> {
-    let data = |suffix: &str| -> Result<TensorData> {
-        let name = format!("{name}{suffix}");
-        let invalid = |what: String| Error::from(rec_core::Error::invalid(what));
-        let found = state.tensors.iter().find(|tensor| tensor.name == name);
-        let found = found.ok_or_else(|| invalid(format!("the saved state lacks the tensor `{name}`")))?;
-        if found.shape != shape || found.values.len() != shape.iter().product::<usize>() {
-            return Err(invalid(format!(
-                "the saved tensor `{name}` has shape {:?} and {} values; the model needs {shape:?}",
-                found.shape,
-                found.values.len(),
-            )));
-        }
-        Ok(TensorData::new(found.values.clone(), shape))
-    };
+    names: [&str; 3],
+    params: [&Param<Tensor<D>>; 2],
+    device: &Device,
+) -> Result<([Param<Tensor<D>>; 2], [Moments<D>; 2])> {
+    let shapes = params.map(|param| param.val().dims());
+    let mut shape = shapes[0];
+    shape[0] += shapes[1][0];
     let inner = device.clone().inner();
-    Ok((
-        Param::from_data(data("")?, device),
-        Moments {
-            first: Tensor::from_data(data(FIRST_MOMENT)?, &inner),
-            second: Tensor::from_data(data(SECOND_MOMENT)?, &inner),
-        },
-    ))
+    let read = |name: &str| -> Result<[Tensor<D>; 2]> {
+        let values = &find(state, name, &shape)?.values;
+        let (users, items) = values.split_at(shapes[0].iter().product());
+        let tensor =
+            |values: &[f32], shape| Tensor::from_data(TensorData::new(values.to_vec(), shape), &inner);
+        Ok([tensor(users, shapes[0]), tensor(items, shapes[1])])
+    };
+    let [values, first, second] = names;
+    let values = read(values)?.map(|values| Param::from_tensor(Tensor::from_inner(values)));
+    let ([user_first, item_first], [user_second, item_second]) = (read(first)?, read(second)?);
+    let moments = [
+        Moments { first: user_first, second: user_second },
+        Moments { first: item_first, second: item_second },
+    ];
+    Ok((values, moments))
+}
+
+/// The tensor called `name`, which must have the shape `shape`.
+fn find<'a>(state: &'a EngineState, name: &str, shape: &[usize]) -> Result<&'a StateTensor> {
+    let invalid = |what: String| Error::from(rec_core::Error::invalid(what));
+    let found = state.tensors.iter().find(|tensor| tensor.name == name);
+    let found = found.ok_or_else(|| invalid(format!("the checkpoint has no tensor {name}")))?;
+    if found.shape != shape || found.values.len() != shape.iter().product::<usize>() {
+        return Err(invalid(format!(
+            "the checkpoint's {name} has the shape {:?}, the model {shape:?}",
+            found.shape
+        )));
+    }
+    Ok(found)
 }

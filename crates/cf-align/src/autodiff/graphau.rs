@@ -9,6 +9,8 @@ use super::{alignment, normalize, uniformity};
 /// `a_0 = alignment(users_0, items_0)` and
 /// `a_l = (alignment(users_0, items_l) + alignment(users_l, items_0)) / 2` (GraphAU, Yang et al., CIKM 2023).
 ///
+/// The authors' program counts the hop 0 among its layers: its `layers = 4` are the hops 0 to 3.
+///
 /// Terms: `alignment` (the weighted mean), `uniformity_user`, `uniformity_item`.
 ///
 /// # Shapes

@@ -10,6 +10,9 @@ use super::{normalize, uniformity};
 /// How near to ±1 a cosine may come, as in the authors' program: the angle has no slope at 0 and pi.
 const COSINE_BOUND: f32 = 1.0 - 1e-7;
 
+/// The squared sine at that bound, which the bound's own f32 rounding would miss by a fifth.
+const SMALLEST_SQUARED_SINE: f32 = 2e-7;
+
 /// One learned scalar for each user and item, kept in `[0, 1]`.
 ///
 /// The angle of a pair is widened by `1 - sigmoid(m_u + m_i)`: the lower the scalars, the further a pair must be
@@ -46,7 +49,7 @@ impl Margins {
         // The new value is a leaf again, not a function of the old one.
         let clamp = |margins: Tensor<1>| {
             let tracked = margins.is_require_grad();
-            margins.detach().clamp(0.0, 1.0).set_require_grad(tracked)
+            margins.clamp(0.0, 1.0).detach().set_require_grad(tracked)
         };
         Self { users: self.users.map(clamp), items: self.items.map(clamp) }
     }
@@ -67,11 +70,13 @@ pub fn margin_alignment(users: Tensor<2>, items: Tensor<2>, margins: Tensor<1>) 
 }
 
 fn of_unit_rows(users: Tensor<2>, items: Tensor<2>, margins: Tensor<1>) -> Tensor<1> {
-    let cosine = users.mul(items).sum_dim(1).squeeze_dim::<1>(1).clamp(-COSINE_BOUND, COSINE_BOUND);
+    let cosine = users.mul(items).sum_dim(1).squeeze_dim::<1>(1);
     let widening = sigmoid(margins).neg().add_scalar(1.0);
     let (cos_w, sin_w) = (widening.clone().cos(), widening.sin());
     // 1 - cos is exact near cos = 1, where 1 - cos^2 would lose half of the digits.
-    let sine = cosine.clone().neg().add_scalar(1.0).mul(cosine.clone().add_scalar(1.0)).sqrt();
+    let squared_sine = cosine.clone().neg().add_scalar(1.0).mul(cosine.clone().add_scalar(1.0));
+    let sine = squared_sine.clamp_min(SMALLEST_SQUARED_SINE).sqrt();
+    let cosine = cosine.clamp(-COSINE_BOUND, COSINE_BOUND);
     let beyond_pi = cosine.clone().lower(cos_w.clone().neg());
     let widened = cosine.mul(cos_w).sub(sine.mul(sin_w)).mask_fill(beyond_pi, -1.0);
     widened.mean().neg()

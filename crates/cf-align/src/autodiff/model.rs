@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use rec_core::{ItemId, UserId, UserItems, random};
+use rec_core::{ItemId, UserId, UserItems};
 
 use super::directau::Objective;
 use super::{
@@ -26,28 +26,21 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// What training starts from: [`init::tables`], and for MAWU margins drawn as its authors do, as a table of one
-    /// column by Xavier's normal rule, clamped to `[0, 1]`.
+    /// What training starts from: [`init::tables`], and for MAWU [`init::margins`], some of which are negative until
+    /// the first step clamps them.
     pub fn initial(config: &ModelConfig, n_users: usize, n_items: usize) -> Self {
         let (users, items) = init::tables(config, n_users, n_items);
-        let margins = |rows: usize, purpose: &str| {
-            let mut values = vec![0.0; if matches!(config.loss, Loss::Mawu { .. }) { rows } else { 0 }];
-            let mut rng = random::stream(config.training.seed, purpose, 0);
-            init::fill_normal(&mut values, (2.0 / (rows + 1) as f64).sqrt(), &mut rng);
-            values.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
-            values
+        let [user_margins, item_margins] = match config.loss {
+            Loss::Mawu { .. } => init::margins(config, n_users, n_items),
+            _ => Default::default(),
         };
-        Self {
-            users,
-            items,
-            user_margins: margins(n_users, "init-user-margins"),
-            item_margins: margins(n_items, "init-item-margins"),
-        }
+        Self { users, items, user_margins, item_margins }
     }
 }
 
 /// What turns row numbers into vectors.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a training has one encoder")]
 pub enum Encoder {
     /// The tables.
     Mf(MatrixFactorization),
@@ -111,7 +104,7 @@ impl Model {
 
     /// The loss of a batch of positive pairs. BPR takes one negative for each pair; other losses ignore `negatives`.
     ///
-    /// Terms: `alignment`, `uniformity_user` and `uniformity_item`; for BPR `bpr` and, if it has weight, `penalty`.
+    /// Terms: `alignment`, `uniformity_user` and `uniformity_item`; for BPR `bpr` and the weighted `penalty`.
     ///
     /// # Panics
     /// If the batch is empty, names a row that does not exist, or BPR does not get one negative for each pair.
@@ -125,7 +118,7 @@ impl Model {
         let users = rows(batch.iter().map(|(user, _)| user.index() as i32).collect());
         let items = rows(batch.iter().map(|(_, item)| item.index() as i32).collect());
         if let (&Loss::GraphAu { gamma, base }, Encoder::LightGcn(encoder)) = (loss, &self.encoder) {
-            let hops = encoder.hops(encoder.layers - 1);
+            let hops = encoder.hops(encoder.layers);
             let (user_hops, item_hops) = hops
                 .into_iter()
                 .map(|(all_users, all_items)| {
@@ -156,18 +149,15 @@ impl Model {
                 let z = all_items.select(0, negatives.clone());
                 let score = |items: Tensor<2>| x.clone().mul(items).sum_dim(1).squeeze_dim::<1>(1);
                 let ranking = bpr(score(y), score(z));
-                if l2 == 0.0 {
-                    return Objective { loss: ranking.clone(), terms: vec![("bpr", ranking)] };
-                }
                 let (user_table, item_table) = self.encoder.tables().forward();
                 let blocks = vec![
                     user_table.select(0, users),
                     item_table.clone().select(0, items),
                     item_table.select(0, negatives),
                 ];
-                let penalty = embedding_penalty(blocks, squared);
+                let penalty = embedding_penalty(blocks, squared).mul_scalar(l2);
                 Objective {
-                    loss: ranking.clone().add(penalty.clone().mul_scalar(l2)),
+                    loss: ranking.clone().add(penalty.clone()),
                     terms: vec![("bpr", ranking), ("penalty", penalty)],
                 }
             }
@@ -186,7 +176,7 @@ fn first_occurrences(ids: impl Iterator<Item = u32>) -> Vec<f32> {
 pub struct BatchGradients {
     /// The loss.
     pub loss: f64,
-    /// Its named terms, before they are weighted.
+    /// Its named terms, as [`Model::objective`] gives them.
     pub terms: Vec<(String, f64)>,
     /// With respect to each value of [`Parameters`].
     pub gradients: Parameters,

@@ -132,6 +132,10 @@ def mawu_record(case, form):
     x, y = F.normalize(u[case["users"]], dim=-1), F.normalize(v[case["items"]], dim=-1)
     angle = torch.arccos(torch.clamp((x * y).sum(1), -1 + 1e-7, 1 - 1e-7))
     margin = 1 - torch.sigmoid(mu[case["users"]] + mi[case["items"]])
+    if form == "pairs":
+        # One margin a pair, as the paper has it. The authors' code adds a [B, 1] column to a [B] row of angles, which
+        # broadcasts every pair's margin over every pair's angle; the form "full_matrix" keeps that.
+        margin = margin.squeeze(-1)
     a = -torch.cos(torch.clamp(angle + margin, 0.0, math.pi)).mean()
     u_of = uniform if form == "pairs" else uniform_full_matrix
     ux, uy = u_of(x), u_of(y)

@@ -14,3 +14,14 @@ pub struct Embeddings {
     /// How scores are made of them.
     pub scoring: Scoring,
 }
+
+impl Embeddings {
+    /// Row-major tables as a model.
+    ///
+    /// # Panics
+    /// If a table is not a whole number of rows.
+    pub fn new(dim: usize, users: Vec<f32>, items: Vec<f32>, scoring: Scoring) -> Self {
+        assert!(dim > 0 && users.len() % dim == 0 && items.len() % dim == 0, "tables are not rows of {dim}");
+        Self { dim, users, items, scoring }
+    }
+}

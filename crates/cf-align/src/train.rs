@@ -36,6 +36,25 @@ pub struct EngineState {
     pub step: u64,
 }
 
+impl EngineState {
+    /// The tensor called `name`.
+    ///
+    /// # Errors
+    /// If there is none or its shape is not `shape`.
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<&StateTensor> {
+        let tensor = self.tensors.iter().find(|tensor| tensor.name == name);
+        match tensor {
+            Some(tensor) if tensor.shape == shape => Ok(tensor),
+            Some(tensor) => Err(rec_core::Error::invalid(format!(
+                "the checkpoint's {name} has the shape {:?}, the model {shape:?}",
+                tensor.shape
+            ))
+            .into()),
+            None => Err(rec_core::Error::invalid(format!("the checkpoint has no tensor {name}")).into()),
+        }
+    }
+}
+
 /// One implementation of the mathematics: the fused CPU kernels or the burn modules.
 pub trait TrainingEngine {
     /// One pass over the training pairs, in the order of [`crate::batches::shuffle`] for this epoch.

@@ -1,0 +1,166 @@
+//! The fused engine against values that PyTorch computed in f64 (`golden/losses.py`).
+
+use cf_align::fused::FusedEngine;
+use cf_align::train::{EngineState, StateTensor, TrainingEngine};
+use cf_align::{Encoder, Loss, ModelConfig};
+use rec_core::{Interactions, ItemId, UserId};
+use serde_json::Value;
+
+fn golden() -> Value {
+    serde_json::from_str(include_str!("golden/losses.json")).expect("the golden file is JSON")
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Array(values) => values.iter().flat_map(numbers).collect(),
+        number => vec![number.as_f64().expect("a number")],
+    }
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    numbers(value).into_iter().map(|x| x as u32).collect()
+}
+
+fn close(what: &str, got: &[f32], expected: &[f64], tolerance: f64) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(1e-9f64, |m, x| m.max(x.abs()));
+    for (at, (got, expected)) in got.iter().zip(expected).enumerate() {
+        let difference = (f64::from(*got) - expected).abs();
+        assert!(difference <= tolerance * scale, "{what}[{at}]: {got} against {expected}");
+    }
+}
+
+/// An engine whose tables (and margins) are those of a case.
+fn engine(config: ModelConfig, case: &Value, train: &Interactions) -> FusedEngine {
+    let (users, items) = (case["user_table"].as_array().unwrap(), case["item_table"].as_array().unwrap());
+    let dim = users[0].as_array().unwrap().len();
+    let config = ModelConfig { training: cf_align::Training { dim, ..config.training }, ..config };
+    let mut engine = FusedEngine::new(&config, train, users.len(), items.len()).unwrap();
+    let nodes = users.len() + items.len();
+    let to_f32 = |values: Vec<f64>| values.into_iter().map(|x| x as f32).collect::<Vec<f32>>();
+    let mut table = to_f32(numbers(&case["user_table"]));
+    table.extend(to_f32(numbers(&case["item_table"])));
+    let mut margins = to_f32(numbers(&case["user_margin"]));
+    margins.extend(to_f32(numbers(&case["item_margin"])));
+    let tensor =
+        |name: &str, shape: Vec<usize>, values: Vec<f32>| StateTensor { name: name.into(), shape, values };
+    let zeros = vec![0.0; nodes * dim];
+    let state = EngineState {
+        tensors: vec![
+            tensor("table", vec![nodes, dim], table),
+            tensor("first_moment", vec![nodes, dim], zeros.clone()),
+            tensor("second_moment", vec![nodes, dim], zeros),
+            tensor("margins", vec![nodes], margins),
+            tensor("margins_first_moment", vec![nodes], vec![0.0; nodes]),
+            tensor("margins_second_moment", vec![nodes], vec![0.0; nodes]),
+        ],
+        step: 0,
+    };
+    engine.restore(&state).unwrap();
+    engine
+}
+
+fn batch_of(case: &Value) -> Vec<(UserId, ItemId)> {
+    ids(&case["users"]).into_iter().map(UserId).zip(ids(&case["items"]).into_iter().map(ItemId)).collect()
+}
+
+fn rows_of(pairs: &[(UserId, ItemId)]) -> Interactions {
+    Interactions::from_pairs(pairs.iter().map(|p| p.0).collect(), pairs.iter().map(|p| p.1).collect())
+}
+
+fn check(config: ModelConfig, case: &Value, train: &Interactions, expected: &Value, what: &str) {
+    let negatives: Vec<ItemId> = ids(&case["negatives"]).into_iter().map(ItemId).collect();
+    let got = engine(config, case, train).gradients(&batch_of(case), &negatives);
+    let loss = expected["loss"].as_f64().unwrap();
+    assert!((got.loss - loss).abs() < 2e-6 * loss.abs().max(1.0), "{what}: loss {} against {loss}", got.loss);
+    close(&format!("{what}: users"), &got.users, &numbers(&expected["grad_user"]), 1e-5);
+    close(&format!("{what}: items"), &got.items, &numbers(&expected["grad_item"]), 1e-5);
+    if let Some(margins) = expected.get("grad_user_margin") {
+        let mut all = numbers(margins);
+        all.extend(numbers(&expected["grad_item_margin"]));
+        close(&format!("{what}: margins"), &got.margins, &all, 1e-4);
+    }
+}
+
+#[test]
+fn losses_on_plain_tables() {
+    for case in golden()["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let train = rows_of(&batch_of(case));
+        let gamma = case["gamma"].as_f64().unwrap();
+        let with = |loss| ModelConfig { loss, ..ModelConfig::directau() };
+        let published = with(Loss::DirectAu { gamma, dedup: false });
+        check(published, case, &train, &case["directau"], &format!("{name}/directau"));
+        let distinct = with(Loss::DirectAu { gamma, dedup: true });
+        check(distinct, case, &train, &case["directau_distinct"], &format!("{name}/distinct"));
+        let bpr = with(Loss::Bpr { l2: 0.0, squared: true });
+        check(bpr, case, &train, &case["bpr"], &format!("{name}/bpr"));
+        let gamma_user = case["gamma1"].as_f64().unwrap();
+        let gamma_item = case["gamma2"].as_f64().unwrap();
+        let mawu = with(Loss::Mawu { gamma_user, gamma_item });
+        check(mawu, case, &train, &case["mawu"]["pairs"], &format!("{name}/mawu"));
+    }
+}
+
+fn edges_of(record: &Value) -> Interactions {
+    let edges: Vec<u32> = ids(&record["edges"]);
+    rows_of(&edges.chunks_exact(2).map(|edge| (UserId(edge[0]), ItemId(edge[1]))).collect::<Vec<_>>())
+}
+
+#[test]
+fn losses_through_the_graph() {
+    let golden = golden();
+    let case = &golden["cases"][0];
+    let record = &golden["lightgcn"];
+    let train = edges_of(record);
+    let layers = record["n_layers"].as_u64().unwrap() as usize;
+    let gamma = case["gamma"].as_f64().unwrap();
+    let with = |loss| ModelConfig { loss, encoder: Encoder::LightGcn { layers }, ..ModelConfig::directau() };
+    let mut encoder = engine(with(Loss::DirectAu { gamma, dedup: false }), case, &train);
+    let outputs = encoder.embeddings();
+    close("propagated users", outputs.users(), &numbers(&record["propagated_user"]), 1e-6);
+    close("propagated items", outputs.items(), &numbers(&record["propagated_item"]), 1e-6);
+    check(
+        with(Loss::DirectAu { gamma, dedup: false }),
+        case,
+        &train,
+        &record["directau"],
+        "lightgcn/directau",
+    );
+    let l2 = record["reg_weight"].as_f64().unwrap();
+    check(with(Loss::Bpr { l2, squared: false }), case, &train, &record["bpr_norm"], "lightgcn/bpr, norms");
+    check(
+        with(Loss::Bpr { l2, squared: true }),
+        case,
+        &train,
+        &record["bpr_squared"],
+        "lightgcn/bpr, squares",
+    );
+
+    let record = &golden["graphau"];
+    let layers = record["n_layers"].as_u64().unwrap() as usize - 1;
+    let base = record["base"].as_f64().unwrap();
+    let loss = Loss::GraphAu { gamma, base };
+    let config = ModelConfig { loss, encoder: Encoder::LightGcn { layers }, ..ModelConfig::directau() };
+    check(config, case, &edges_of(record), record, "graphau");
+}
+
+/// Adam's steps go through `train_epoch`, whose batches are shuffled; so the update is checked with batches that
+/// are whole epochs: a training set of one batch, in any order.
+#[test]
+fn adam_moves_the_tables_as_torch_does() {
+    let golden = golden();
+    let (case, record) = (&golden["cases"][0], &golden["adam"]);
+    let batch = batch_of(&record["batches"][0]);
+    let gamma = record["gamma"].as_f64().unwrap();
+    let mut config = ModelConfig { loss: Loss::DirectAu { gamma, dedup: false }, ..ModelConfig::directau() };
+    config.training.learning_rate = record["lr"].as_f64().unwrap();
+    config.training.weight_decay = record["weight_decay"].as_f64().unwrap();
+    config.training.batch_size = batch.len();
+    let mut engine = engine(config, case, &rows_of(&batch));
+    engine.train_epoch(0).unwrap();
+    let after = engine.embeddings();
+    let expected = &record["runs"][0]["after"][0];
+    close("users", after.users(), &numbers(&expected["user_table"]), 1e-5);
+    close("items", after.items(), &numbers(&expected["item_table"]), 1e-5);
+}

@@ -138,8 +138,9 @@ pub struct Training {
     pub patience: usize,
     /// The validation metric that selects the epoch.
     pub select_by: String,
-    /// Measure alignment and uniformity over all training pairs at each validation (costs `O(n^2 dim)`).
-    pub measures: bool,
+    /// Measure alignment and uniformity over all training pairs at every so many validations; 0 is never. Costs
+    /// `O((n_users^2 + n_items^2) dim)` each time.
+    pub measure_every: usize,
     /// Which implementation runs.
     pub engine: Engine,
     /// Seeds initialisation, shuffling and sampling.
@@ -159,7 +160,7 @@ impl Default for Training {
             evaluate_every: 1,
             patience: 10,
             select_by: "ndcg@20".into(),
-            measures: true,
+            measure_every: 1,
             engine: Engine::Fused,
             seed: 2020,
         }

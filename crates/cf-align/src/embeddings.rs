@@ -27,10 +27,10 @@ const QUERIES: usize = 32;
 /// ```
 #[derive(Debug)]
 pub struct Embeddings {
-    dim: usize,
-    users: Vec<f32>,
-    items: Vec<f32>,
-    scoring: Scoring,
+    pub(crate) dim: usize,
+    pub(crate) users: Vec<f32>,
+    pub(crate) items: Vec<f32>,
+    pub(crate) scoring: Scoring,
     /// The items as scored (normalised for cosine), transposed in panels of 64; made when first asked for.
     panels: OnceLock<Vec<f32>>,
 }
@@ -57,6 +57,12 @@ impl Embeddings {
     pub fn new(dim: usize, users: Vec<f32>, items: Vec<f32>, scoring: Scoring) -> Self {
         assert!(dim > 0 && users.len() % dim == 0 && items.len() % dim == 0, "tables are not rows of {dim}");
         Self { dim, users, items, scoring, panels: OnceLock::new() }
+    }
+
+    /// Both tables, for a model that changes them; what was derived from them is forgotten.
+    pub(crate) fn tables_mut(&mut self) -> (&mut Vec<f32>, &mut Vec<f32>) {
+        self.panels.take();
+        (&mut self.users, &mut self.items)
     }
 
     /// Length of a vector.
@@ -209,8 +215,7 @@ impl Recommender for Embeddings {
         let mut tasks: Vec<_> = queries.chunks(QUERIES).zip(chunked(rows)).collect();
         tasks.par_iter_mut().try_for_each(|(queries, rows)| {
             // Rows of four at a time are multiplied: the number of vectors is rounded up, the rest is zero.
-            let mut vectors = [0.0f32; 0].to_vec();
-            vectors.resize(queries.len().next_multiple_of(4) * width, 0.0);
+            let mut vectors = vec![0.0; queries.len().next_multiple_of(4) * width];
             for (query, vector) in queries.iter().zip(vectors.chunks_exact_mut(width)) {
                 self.query_vector(query, &mut vector[..self.dim])?;
             }

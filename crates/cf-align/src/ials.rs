@@ -125,12 +125,9 @@ impl Ials {
             let mut rng = random::stream(config.seed, purpose, 0);
             (0..rows * dim).map(|_| rng.random::<f32>() * 0.01).collect()
         };
-        let factors = Embeddings {
-            dim,
-            users: start("ials users", train.n_users()),
-            items: start("ials items", train.n_items()),
-            scoring: Scoring::Dot,
-        };
+        let users = start("ials users", train.n_users());
+        let items = start("ials items", train.n_items());
+        let factors = Embeddings::new(dim, users, items, Scoring::Dot);
         Self::fit_from(train, config, factors, |_, _| {})
     }
 
@@ -142,7 +139,7 @@ impl Ials {
     pub fn fit_from(
         train: &UserItems,
         config: &IalsConfig,
-        factors: Embeddings,
+        mut factors: Embeddings,
         mut after: impl FnMut(usize, &Embeddings),
     ) -> Result<Self> {
         config.validate()?;
@@ -157,19 +154,18 @@ impl Ials {
             );
             return Err(Error::config("ials.dim", what));
         }
-        let mut embeddings = Embeddings { dim, scoring: Scoring::Dot, ..factors };
         let (offsets, users) = train.transposed();
         for sweep in 0..config.iterations {
-            let Embeddings { users: x, items: y, .. } = &mut embeddings;
+            let (x, y) = factors.tables_mut();
             solve_rows(config, x, y, |user, out| {
                 out.extend(train.row(UserId::from_index(user)).iter().map(|item| item.0));
             })?;
             solve_rows(config, y, x, |item, out| {
                 out.extend(users[offsets[item]..offsets[item + 1]].iter().map(|user| user.0));
             })?;
-            after(sweep + 1, &embeddings);
+            after(sweep + 1, &factors);
         }
-        Ok(Self::from_parts(config.clone(), embeddings))
+        Ok(Self::from_parts(config.clone(), factors))
     }
 
     /// A model of factors that were fitted before.
@@ -581,8 +577,7 @@ mod tests {
             solver: Solver::Cholesky,
             ..IalsConfig::default()
         };
-        let embeddings =
-            Embeddings { dim: 1, users: vec![0.0], items: vec![2.0, 1.0], scoring: Scoring::Dot };
+        let embeddings = Embeddings::new(1, vec![0.0], vec![2.0, 1.0], Scoring::Dot);
         let model = Ials::from_parts(config, embeddings);
         let factor = model.fold_in(&[ItemId(0)]).unwrap();
         assert!((f64::from(factor[0]) - 3.0 * 2.0 / (5.0 + 0.5 + 2.0 * 4.0)).abs() < 1e-6);

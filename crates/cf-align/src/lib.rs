@@ -11,6 +11,7 @@
 
 pub mod analysis;
 pub mod batches;
+mod checkpoint;
 pub mod config;
 pub mod ease;
 pub mod embeddings;

@@ -1,11 +1,15 @@
 //! The training loop that all engines share: epochs, validation, early stopping, checkpoints.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use rec_core::{Observer, Split};
+use rec_core::evaluate::Evaluator;
+use rec_core::metrics::Metric;
+use rec_core::{Observer, Progress, Split, UserItems};
 
-use crate::embeddings::Embeddings;
-use crate::{ModelConfig, Result};
+use crate::checkpoint::{self, Header};
+use crate::fused::FusedEngine;
+use crate::{Embeddings, Engine, Error, Loss, ModelConfig, Result, analysis};
 
 /// What one epoch gave.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -82,8 +86,17 @@ pub struct Session<'a> {
     pub observer: &'a mut dyn Observer,
     /// The checkpoint file; training goes on from it if it exists.
     pub checkpoint: Option<&'a Path>,
+    /// Write a checkpoint after the first epoch that ends this long after the last one was written (and at the end).
+    pub checkpoint_every: Duration,
     /// The device of the burn engine, such as `flex`, `cuda:0`, `wgpu`, `tch`; the fused engine ignores it.
     pub device: &'a str,
+}
+
+impl<'a> Session<'a> {
+    /// Watched by `observer`, on the CPU, without checkpoints.
+    pub fn new(observer: &'a mut dyn Observer) -> Self {
+        Self { observer, checkpoint: None, checkpoint_every: Duration::from_secs(10), device: "flex" }
+    }
 }
 
 /// One row of the training history.
@@ -92,8 +105,16 @@ pub struct EpochRecord {
     /// The epoch, from 1.
     pub epoch: usize,
     /// Named values: `loss`, its terms, `seconds` (training alone), and on validated epochs `valid_ndcg@20`, …,
-    /// `overall_alignment`, `overall_uniformity_user`, `overall_uniformity_item`, `seconds_valid`.
+    /// `seconds_valid`, and on measured ones `overall_alignment`, `overall_uniformity_user`,
+    /// `overall_uniformity_item`.
     pub values: Vec<(String, f64)>,
+}
+
+impl EpochRecord {
+    /// The value called `name`, if this epoch has it.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.values.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
 }
 
 /// A trained model and how it came to be.
@@ -109,10 +130,35 @@ pub struct Fitted {
     pub warnings: Vec<String>,
 }
 
-/// Trains `config` on `split.train`, selecting the epoch on `split.valid` (the last epoch if it is empty).
+/// How many epochs the checkpoint at `path` has behind it; 0 if there is none. Logs written beyond it are told
+/// anew by the resumed run.
 ///
 /// # Errors
-/// A configuration that does not hold, a broken checkpoint, a diverging loss.
+/// If the file is not a checkpoint.
+pub fn checkpointed_epochs(path: &Path) -> Result<usize> {
+    Ok(checkpoint::read(path)?.map_or(0, |checkpoint| checkpoint.header.epoch))
+}
+
+/// Trains `config` on `split.train`, selecting the epoch on `split.valid` (the last epoch if it is empty).
+///
+/// Early stopping is RecBole's, on unrounded values: a tie counts as an improvement and the newer epoch wins;
+/// training stops when the validations without improvement *exceed* the patience.
+///
+/// ```
+/// use cf_align::{ModelConfig, Session, fit};
+/// use rec_core::{Interactions, ItemId, Split, UserId};
+/// let train = Interactions::from_pairs(vec![UserId(0), UserId(1)], vec![ItemId(0), ItemId(1)]);
+/// let split = Split { train, ..Split::default() };
+/// let mut config = ModelConfig::directau();
+/// config.training.epochs = 3;
+/// let fitted = fit(&config, &split, 2, 2, Session::new(&mut ()))?;
+/// assert_eq!(fitted.history.len(), 3);
+/// # Ok::<(), cf_align::Error>(())
+/// ```
+///
+/// # Errors
+/// A configuration that does not hold, a checkpoint that is broken or belongs to another configuration or other
+/// data, a diverging loss, a device whose backend was not built in.
 pub fn fit(
     config: &ModelConfig,
     split: &Split,
@@ -120,6 +166,157 @@ pub fn fit(
     n_items: usize,
     session: Session<'_>,
 ) -> Result<Fitted> {
-    let _ = (config, split, n_users, n_items, session);
-    unimplemented!()
+    config.validate()?;
+    let Session { observer, checkpoint: file, checkpoint_every, device } = session;
+    let training = &config.training;
+    let select: Metric = training
+        .select_by
+        .parse()
+        .map_err(|error: rec_core::Error| Error::config("training.select_by", error.to_string()))?;
+    let evaluator = if split.valid.is_empty() {
+        None
+    } else {
+        Some(Evaluator::validation(split, n_users, n_items)?.with_metrics(&[select])?)
+    };
+    let data = checkpoint::fingerprint(&[&split.train, &split.valid]);
+    let mut engine = engine(config, split, n_users, n_items, device)?;
+    let mut header = Header {
+        config: config.clone(),
+        data,
+        epoch: 0,
+        step: 0,
+        finished: false,
+        best_epoch: 0,
+        best_value: None,
+        stale: 0,
+        history: Vec::new(),
+    };
+    let mut best = None;
+    if let Some(file) = file
+        && let Some(found) = checkpoint::read(file)?
+    {
+        if found.header.config != *config || found.header.data != data {
+            let what = "belongs to another configuration or to other data; delete it to start again";
+            return Err(Error::Format { path: file.to_owned(), what: what.into() });
+        }
+        engine.restore(&found.state)?;
+        header = found.header;
+        best = found.best;
+    }
+    let counts = (split.train.user_counts(n_users), split.train.item_counts(n_items));
+    let mut written = Instant::now();
+    while !header.finished && header.epoch < training.epochs {
+        let epoch = header.epoch;
+        let started = Instant::now();
+        let losses = engine.train_epoch(epoch)?;
+        let seconds = started.elapsed().as_secs_f64();
+        let mut values = vec![("loss".to_owned(), losses.loss)];
+        values.extend(losses.terms);
+        values.push(("seconds".into(), seconds));
+        header.epoch += 1;
+        let last = header.epoch == training.epochs;
+        if header.epoch % training.evaluate_every == 0 || last {
+            let outputs = engine.embeddings();
+            let validations = header.epoch.div_ceil(training.evaluate_every);
+            if training.measure_every > 0
+                && (validations % training.measure_every == 0 || header.epoch == 1 || last)
+            {
+                let (dim, users, items) = (outputs.dim(), outputs.users(), outputs.items());
+                values
+                    .push(("overall_alignment".into(), analysis::overall_alignment(&outputs, &split.train)));
+                let user = analysis::overall_uniformity(users, dim, &counts.0);
+                values.push(("overall_uniformity_user".into(), user));
+                let item = analysis::overall_uniformity(items, dim, &counts.1);
+                values.push(("overall_uniformity_item".into(), item));
+            }
+            let value = match &evaluator {
+                None => None,
+                Some(evaluator) => {
+                    let started = Instant::now();
+                    let value = evaluator.evaluate(&outputs)?.get(&training.select_by);
+                    values.extend(value.map(|value| (format!("valid_{}", training.select_by), value)));
+                    values.push(("seconds_valid".into(), started.elapsed().as_secs_f64()));
+                    value
+                }
+            };
+            if value >= header.best_value {
+                header.best_value = value;
+                header.best_epoch = header.epoch;
+                header.stale = 0;
+                best = Some(outputs);
+            } else {
+                header.stale += 1;
+            }
+        }
+        header.finished = last || header.stale > training.patience;
+        let told: Vec<(&str, f64)> = values.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        observer.progress(&Progress { epoch: header.epoch, epochs: training.epochs, values: &told });
+        header.history.push(EpochRecord { epoch: header.epoch, values });
+        if let Some(file) = file
+            && (header.finished || written.elapsed() >= checkpoint_every)
+        {
+            let state = engine.state();
+            header.step = state.step;
+            checkpoint::write(file, &header, &state, best.as_ref())?;
+            written = Instant::now();
+        }
+    }
+    let embeddings = best.unwrap_or_else(|| engine.embeddings());
+    let warnings = warnings(config, split, n_users, n_items, &header.history);
+    Ok(Fitted { embeddings, best_epoch: header.best_epoch, history: header.history, warnings })
+}
+
+fn engine<'a>(
+    config: &ModelConfig,
+    split: &'a Split,
+    n_users: usize,
+    n_items: usize,
+    device: &str,
+) -> Result<Box<dyn TrainingEngine + 'a>> {
+    match config.training.engine {
+        Engine::Fused => Ok(Box::new(FusedEngine::new(config, &split.train, n_users, n_items)?)),
+        #[cfg(feature = "burn")]
+        Engine::Burn => {
+            let device = crate::autodiff::device(device)?;
+            Ok(Box::new(crate::autodiff::AutodiffEngine::new(
+                config,
+                &split.train,
+                n_users,
+                n_items,
+                &device,
+            )?))
+        }
+        #[cfg(not(feature = "burn"))]
+        Engine::Burn => {
+            let what = format!(
+                "is burn (on {device}), but this build has no burn; accepts fused, or build a backend in"
+            );
+            Err(Error::config("training.engine", what))
+        }
+    }
+}
+
+/// What a user should know before trusting the result.
+fn warnings(
+    config: &ModelConfig,
+    split: &Split,
+    n_users: usize,
+    n_items: usize,
+    history: &[EpochRecord],
+) -> Vec<String> {
+    let Loss::DirectAu { gamma, .. } = config.loss else { return Vec::new() };
+    let mut warnings = Vec::new();
+    let threshold = analysis::critical_gamma(&UserItems::new(&split.train, n_users, n_items));
+    if gamma < threshold {
+        warnings.push(format!(
+            "gamma {gamma} is under {threshold:.3}, the threshold below which these data pull all vectors into one point"
+        ));
+    }
+    let last = |name: &str| history.iter().rev().find_map(|record| record.get(name));
+    for name in ["uniformity_user", "uniformity_item"] {
+        if let Some(value) = last(name).filter(|value| *value > -0.1) {
+            warnings.push(format!("the vectors have collapsed: {name} ended at {value:.3}; raise gamma"));
+        }
+    }
+    warnings
 }

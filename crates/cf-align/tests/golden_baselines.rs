@@ -108,16 +108,12 @@ fn als_sweep_by_sweep() {
     let case = array(&golden["cases"]).iter().find(|case| case["name"] == "binary").expect("the binary case");
     let train = train(case);
     let narrow = |rows: &Value| -> Vec<f32> { flat(rows).into_iter().map(|value| value as f32).collect() };
-    let start = Embeddings {
-        dim: array(&case["user_init"][0]).len(),
-        users: narrow(&case["user_init"]),
-        items: narrow(&case["item_init"]),
-        scoring: Scoring::Dot,
-    };
+    let dim = array(&case["user_init"][0]).len();
+    let start = Embeddings::new(dim, narrow(&case["user_init"]), narrow(&case["item_init"]), Scoring::Dot);
     let steps = size(case, "cg_steps");
     for (name, solver) in [("exact", Solver::Cholesky), ("cg", Solver::ConjugateGradient { steps })] {
         let config = IalsConfig {
-            dim: start.dim,
+            dim: start.dim(),
             regularization: number(&case["regularization"]),
             alpha: number(&case["alpha"]),
             iterations: size(case, "iterations"),
@@ -127,8 +123,8 @@ fn als_sweep_by_sweep() {
         let rounds = array(&case[name]["rounds"]);
         let mut seen = 0;
         Ials::fit_from(&train, &config, start.clone(), |sweep, factors| {
-            close(&factors.users, &flat(&rounds[sweep - 1]["user_factors"]), 2e-5);
-            close(&factors.items, &flat(&rounds[sweep - 1]["item_factors"]), 2e-5);
+            close(factors.users(), &flat(&rounds[sweep - 1]["user_factors"]), 2e-5);
+            close(factors.items(), &flat(&rounds[sweep - 1]["item_factors"]), 2e-5);
             seen = sweep;
         })
         .unwrap();

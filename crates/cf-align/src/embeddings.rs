@@ -55,7 +55,10 @@ impl Embeddings {
     /// # Panics
     /// If `dim` is 0 or a table is not a whole number of rows.
     pub fn new(dim: usize, users: Vec<f32>, items: Vec<f32>, scoring: Scoring) -> Self {
-        assert!(dim > 0 && users.len() % dim == 0 && items.len() % dim == 0, "tables are not rows of {dim}");
+        assert!(
+            dim > 0 && users.len().is_multiple_of(dim) && items.len().is_multiple_of(dim),
+            "tables are not rows of {dim}"
+        );
         Self { dim, users, items, scoring, panels: OnceLock::new() }
     }
 

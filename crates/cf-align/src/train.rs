@@ -215,11 +215,11 @@ pub fn fit(
         values.push(("seconds".into(), seconds));
         header.epoch += 1;
         let last = header.epoch == training.epochs;
-        if header.epoch % training.evaluate_every == 0 || last {
+        if header.epoch.is_multiple_of(training.evaluate_every) || last {
             let outputs = engine.embeddings();
             let validations = header.epoch.div_ceil(training.evaluate_every);
             if training.measure_every > 0
-                && (validations % training.measure_every == 0 || header.epoch == 1 || last)
+                && (validations.is_multiple_of(training.measure_every) || header.epoch == 1 || last)
             {
                 let (dim, users, items) = (outputs.dim(), outputs.users(), outputs.items());
                 values

@@ -183,7 +183,7 @@ fn measures_and_threshold() {
         let model = engine(ModelConfig::directau(), case, &train).embeddings();
         let near = |what: &str, got: f64, expected: &Value| {
             let expected = expected.as_f64().unwrap();
-            assert!((got - expected).abs() < 2e-6, "{what}: {got} against {expected}");
+            assert!((got - expected).abs() < 5e-6, "{what}: {got} against {expected}");
         };
         near("alignment", overall_alignment(&model, &train), &record["align"]);
         let user = overall_uniformity(model.users(), model.dim(), &train.user_counts(n_users));

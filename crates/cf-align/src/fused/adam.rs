@@ -47,8 +47,8 @@ impl Schedule {
         self.step += 1;
         let t = self.step as f64;
         self.steps.push(Step {
-            rate: (self.learning_rate / (1.0 - f64::from(0.9).powf(t))) as f32,
-            correction: (1.0 / (1.0 - f64::from(0.999).powf(t)).sqrt()) as f32,
+            rate: (self.learning_rate / (1.0 - 0.9_f64.powf(t))) as f32,
+            correction: (1.0 / (1.0 - 0.999_f64.powf(t)).sqrt()) as f32,
         });
     }
 
@@ -274,7 +274,10 @@ impl Kernel for Update<'_> {
     fn run<S: Simd>(self) {
         let n = self.values.len();
         assert!(
-            n % S::LANES == 0 && self.first.len() == n && self.second.len() == n && self.gradient.len() == n
+            n.is_multiple_of(S::LANES)
+                && self.first.len() == n
+                && self.second.len() == n
+                && self.gradient.len() == n
         );
         let mut at = 0;
         while at < n {

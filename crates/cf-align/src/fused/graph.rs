@@ -114,7 +114,7 @@ impl<F: Fn(usize, &mut [f32])> Kernel for Rows<'_, F> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         let Self { graph, nodes, source, active, width, target, start } = self;
-        assert!(width % S::LANES == 0 && source.len() == graph.nodes() * width);
+        assert!(width.is_multiple_of(S::LANES) && source.len() == graph.nodes() * width);
         for (k, row) in target.chunks_exact_mut(width).enumerate() {
             let node = match nodes {
                 Nodes::Range(first) => first + k,

@@ -24,7 +24,7 @@ unsafe impl<T: Send> Sync for RowsMut<'_, T> {}
 impl<'a, T> RowsMut<'a, T> {
     /// Rows of `width` in `values`.
     pub fn new(values: &'a mut [T], width: usize) -> Self {
-        debug_assert!(width > 0 && values.len() % width == 0);
+        debug_assert!(width > 0 && values.len().is_multiple_of(width));
         Self { start: values.as_mut_ptr(), rows: values.len() / width, width, _borrow: PhantomData }
     }
 
@@ -38,19 +38,5 @@ impl<'a, T> RowsMut<'a, T> {
         assert!(index < self.rows, "row {index} of {}", self.rows);
         // SAFETY: inside the borrowed slice by the assertion, unique by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(index * self.width), self.width) }
-    }
-
-    /// Rows `start..end`.
-    ///
-    /// # Safety
-    /// No other reference to any of these rows may live at the same time.
-    #[inline(always)]
-    #[allow(clippy::mut_from_ref)]
-    pub unsafe fn range(&self, start: usize, end: usize) -> &'a mut [T] {
-        assert!(start <= end && end <= self.rows, "rows {start}..{end} of {}", self.rows);
-        // SAFETY: as in `row`.
-        unsafe {
-            std::slice::from_raw_parts_mut(self.start.add(start * self.width), (end - start) * self.width)
-        }
     }
 }

@@ -26,11 +26,9 @@ pub(crate) trait Simd: Copy {
     fn mul(a: Self::V, b: Self::V) -> Self::V;
     fn div(a: Self::V, b: Self::V) -> Self::V;
     fn sqrt(a: Self::V) -> Self::V;
-    fn max(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once where the hardware can.
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     fn sum(a: Self::V) -> f32;
-    fn largest(a: Self::V) -> f32;
     /// `a` rounded to whole numbers.
     fn round(a: Self::V) -> Self::V;
     /// `a * 2^n` for whole `n` in -126..=127.
@@ -167,10 +165,6 @@ impl Simd for Portable {
         a.map(f32::sqrt)
     }
     #[inline(always)]
-    fn max(a: Self::V, b: Self::V) -> Self::V {
-        map2(a, b, f32::max)
-    }
-    #[inline(always)]
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // Not `f32::mul_add`, which is a library call where the target has no such instruction.
         std::array::from_fn(|lane| a[lane] * b[lane] + c[lane])
@@ -178,10 +172,6 @@ impl Simd for Portable {
     #[inline(always)]
     fn sum(a: Self::V) -> f32 {
         ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
-    }
-    #[inline(always)]
-    fn largest(a: Self::V) -> f32 {
-        a.into_iter().fold(f32::NEG_INFINITY, f32::max)
     }
     #[inline(always)]
     fn round(a: Self::V) -> Self::V {
@@ -269,20 +259,12 @@ mod x86 {
             intrinsic!(_mm512_sqrt_ps(a))
         }
         #[inline(always)]
-        fn max(a: __m512, b: __m512) -> __m512 {
-            intrinsic!(_mm512_max_ps(a, b))
-        }
-        #[inline(always)]
         fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
             intrinsic!(_mm512_fmadd_ps(a, b, c))
         }
         #[inline(always)]
         fn sum(a: __m512) -> f32 {
             intrinsic!(_mm512_reduce_add_ps(a))
-        }
-        #[inline(always)]
-        fn largest(a: __m512) -> f32 {
-            intrinsic!(_mm512_reduce_max_ps(a))
         }
         #[inline(always)]
         fn round(a: __m512) -> __m512 {
@@ -332,10 +314,6 @@ mod x86 {
             intrinsic!(_mm256_sqrt_ps(a))
         }
         #[inline(always)]
-        fn max(a: __m256, b: __m256) -> __m256 {
-            intrinsic!(_mm256_max_ps(a, b))
-        }
-        #[inline(always)]
         fn mul_add(a: __m256, b: __m256, c: __m256) -> __m256 {
             intrinsic!(_mm256_fmadd_ps(a, b, c))
         }
@@ -344,12 +322,6 @@ mod x86 {
             let mut lanes = [0.0; 8];
             intrinsic!(_mm256_storeu_ps(lanes.as_mut_ptr(), a));
             ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
-        }
-        #[inline(always)]
-        fn largest(a: __m256) -> f32 {
-            let mut lanes = [0.0; 8];
-            intrinsic!(_mm256_storeu_ps(lanes.as_mut_ptr(), a));
-            lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
         }
         #[inline(always)]
         fn round(a: __m256) -> __m256 {

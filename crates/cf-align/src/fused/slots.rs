@@ -121,7 +121,7 @@ impl Kernel for Normalize<'_> {
 /// The inner product of two rows whose length is a multiple of 16.
 #[inline(always)]
 pub(crate) fn dot<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
-    assert!(a.len() == b.len() && a.len() % S::LANES == 0);
+    assert!(a.len() == b.len() && a.len().is_multiple_of(S::LANES));
     let mut sum = S::splat(0.0);
     for at in (0..a.len()).step_by(S::LANES) {
         // SAFETY: `at + LANES <= len` since the length is a multiple of LANES.
@@ -218,7 +218,7 @@ impl Kernel for SlotGradients<'_> {
 /// `target += weight * source`; lengths are equal and a multiple of 16.
 #[inline(always)]
 fn add_scaled<S: Simd>(target: &mut [f32], weight: f32, source: &[f32]) {
-    assert!(target.len() == source.len() && target.len() % S::LANES == 0);
+    assert!(target.len() == source.len() && target.len().is_multiple_of(S::LANES));
     let weight = S::splat(weight);
     for at in (0..target.len()).step_by(S::LANES) {
         // SAFETY: `at + LANES <= len` since the length is a multiple of LANES.

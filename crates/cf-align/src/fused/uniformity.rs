@@ -69,7 +69,7 @@ pub(crate) fn transpose_tile(rows: &[f32], width: usize, panel: &mut [f32]) {
 /// its share of `G` is added there.
 pub(crate) fn tile_row(sphere: &Sphere, tile: usize, two_t: f32, gradient: Option<&mut [f32]>) -> f64 {
     let end = sphere.tiles() * TILE;
-    assert!(tile < sphere.tiles() && sphere.weights.len() >= end && sphere.width % 16 == 0);
+    assert!(tile < sphere.tiles() && sphere.weights.len() >= end && sphere.width.is_multiple_of(16));
     assert!(sphere.rows.len() >= end * sphere.width && sphere.panels.len() >= end * sphere.width);
     if let Some(gradient) = &gradient {
         assert!(gradient.len() >= end * sphere.width);

@@ -62,8 +62,8 @@ impl EaseConfig {
 /// A fitted model: `score(u, j) = sum over the items i of u of B_ij`, where `B = -P / diag(P)` column by column with
 /// a zero diagonal, and `P = (X'X + lambda I)^-1` for the binary training matrix `X`.
 ///
-/// `B` minimises `|X - XB|^2 + lambda |B|^2` under `diag(B) = 0`. A known user is scored from the training row, a
-/// query without a user from its history.
+/// `B` minimises `|X - XB|^2 + lambda |B|^2` under `diag(B) = 0`. A user with a training row is scored from that
+/// row, anybody else from the query's history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ease {
     pub(crate) config: EaseConfig,

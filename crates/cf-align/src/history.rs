@@ -1,26 +1,26 @@
 //! What a model that scores from a history takes as the history, one rule for all of them.
 
-use rec_core::{Error, ItemId, Query, Result, UserId, UserItems};
+use rec_core::{Error, ItemId, Query, Result, UserItems};
 
-/// The items that `query` is scored from: the *training* row of a user who is known, and `query.history` of
-/// anybody else.
+/// The items that `query` is scored from: the *training* row of a user who has one, and `query.history` of anybody
+/// else (no user given, a user above those of training, a user held out of training).
 ///
 /// A known user is scored from what the model was fitted on, so that a ranking does not depend on how much of the
 /// user's later life the caller passes along; to score a known user from another history, leave `query.user` out.
 /// Items that occur several times in a history count once (`once` is scratch space for that).
 ///
 /// # Errors
-/// [`Error::Invalid`] for a user or an item of the history that the training data does not know.
+/// [`Error::Invalid`] for an item of the history that the training data does not know.
 pub(crate) fn items<'a>(
     train: &'a UserItems,
     query: &Query<'_>,
     once: &'a mut Vec<ItemId>,
 ) -> Result<&'a [ItemId]> {
-    if let Some(user) = query.user {
-        if user.index() >= train.n_users() {
-            return Err(unknown_user(user, train.n_users()));
+    if let Some(user) = query.user.filter(|user| user.index() < train.n_users()) {
+        let row = train.row(user);
+        if !row.is_empty() {
+            return Ok(row);
         }
-        return Ok(train.row(user));
     }
     distinct(train.n_items(), query.history, once)?;
     Ok(once)
@@ -41,11 +41,4 @@ pub(crate) fn distinct(n_items: usize, history: &[ItemId], once: &mut Vec<ItemId
         }
         _ => Ok(()),
     }
-}
-
-/// The error for a query of a user that training did not have.
-pub(crate) fn unknown_user(user: UserId, n_users: usize) -> Error {
-    Error::invalid(format!(
-        "user {user} is not below the {n_users} users of the training data; leave the user out to rank from the history"
-    ))
 }

@@ -87,8 +87,8 @@ impl IalsConfig {
 
 /// A fitted model: `score(u, i) = x_u . y_i`.
 ///
-/// A known user is scored from the fitted factor (which comes from the training row); a query without a user is
-/// folded in: the factor that minimises the objective for its history.
+/// A user with a training row is scored from the fitted factor; anybody else is folded in: scored from the factor
+/// that minimises the objective for the query's history.
 ///
 /// ```
 /// use cf_align::{Ials, IalsConfig};
@@ -127,51 +127,54 @@ impl Ials {
         };
         let users = start("ials users", train.n_users());
         let items = start("ials items", train.n_items());
-        let factors = Embeddings::new(dim, users, items, Scoring::Dot);
-        Self::fit_from(train, config, factors, |_, _| {})
+        Self::fit_from(train, config, users, items, |_, _, _| {})
     }
 
-    /// Like [`Ials::fit`], but from given factors, such as those of an earlier fit on less data, and calling `after`
-    /// with the number of finished sweeps and the factors after each of them.
+    /// Like [`Ials::fit`], but from given factors (row-major `[n_users, dim]` and `[n_items, dim]`), such as those of
+    /// an earlier fit on less data, and calling `after` with the number of finished sweeps and the factors of users
+    /// and items after each of them.
     ///
     /// # Errors
     /// [`Error::Config`] for settings that do not hold, and for factors of another shape.
     pub fn fit_from(
         train: &UserItems,
         config: &IalsConfig,
-        mut factors: Embeddings,
-        mut after: impl FnMut(usize, &Embeddings),
+        mut users: Vec<f32>,
+        mut items: Vec<f32>,
+        mut after: impl FnMut(usize, &[f32], &[f32]),
     ) -> Result<Self> {
         config.validate()?;
         let dim = config.dim;
-        if (factors.users.len(), factors.items.len()) != (train.n_users() * dim, train.n_items() * dim) {
+        if (users.len(), items.len()) != (train.n_users() * dim, train.n_items() * dim) {
             let what = format!(
                 "is {dim}, but the factors to start from hold {} and {} numbers for {} users and {} items",
-                factors.users.len(),
-                factors.items.len(),
+                users.len(),
+                items.len(),
                 train.n_users(),
                 train.n_items()
             );
             return Err(Error::config("ials.dim", what));
         }
-        let (offsets, users) = train.transposed();
+        let (offsets, item_users) = train.transposed();
         for sweep in 0..config.iterations {
-            let (x, y) = factors.tables_mut();
-            solve_rows(config, x, y, |user, out| {
+            solve_rows(config, &mut users, &items, |user, out| {
                 out.extend(train.row(UserId::from_index(user)).iter().map(|item| item.0));
             })?;
-            solve_rows(config, y, x, |item, out| {
-                out.extend(users[offsets[item]..offsets[item + 1]].iter().map(|user| user.0));
+            solve_rows(config, &mut items, &users, |item, out| {
+                out.extend(item_users[offsets[item]..offsets[item + 1]].iter().map(|user| user.0));
             })?;
-            after(sweep + 1, &factors);
+            after(sweep + 1, &users, &items);
         }
-        Ok(Self::from_parts(config.clone(), factors))
+        Ok(Self::from_parts(config.clone(), Embeddings::new(dim, users, items, Scoring::Dot)))
     }
 
     /// A model of factors that were fitted before.
     pub(crate) fn from_parts(config: IalsConfig, embeddings: Embeddings) -> Self {
-        let items_gram =
-            with_diagonal(gram(&embeddings.items, embeddings.dim), embeddings.dim, config.regularization);
+        let items_gram = with_diagonal(
+            gram(embeddings.items(), embeddings.dim()),
+            embeddings.dim(),
+            config.regularization,
+        );
         Self { config, embeddings, items_gram }
     }
 
@@ -198,7 +201,7 @@ impl Ials {
         let mut scratch = Scratch::new(self.config.dim);
         let shared = shared_factor(&self.config, &self.items_gram)?;
         let solved = vectorised(|| {
-            let other = &self.embeddings.items;
+            let other = self.embeddings.items();
             exactly(
                 &self.config,
                 &self.items_gram,
@@ -212,37 +215,43 @@ impl Ials {
         if solved { Ok(factor) } else { Err(singular(&self.config)) }
     }
 
+    /// The factor of a user who had a training row; those of all others are zero.
+    fn fitted(&self, user: UserId) -> Option<&[f32]> {
+        let factor = self.embeddings.users().chunks_exact(self.config.dim).nth(user.index())?;
+        factor.iter().any(|&value| value != 0.0).then_some(factor)
+    }
+
     /// The value of the objective on `train`.
     ///
     /// # Panics
     /// If `train` has another shape than the data of the fit.
     pub fn objective(&self, train: &UserItems) -> f64 {
-        objective(&self.config, &self.embeddings, train)
+        objective(&self.config, self.embeddings.users(), self.embeddings.items(), train)
     }
 }
 
 impl Recommender for Ials {
     fn n_items(&self) -> usize {
-        self.embeddings.items.len() / self.config.dim
+        self.embeddings.n_items()
     }
 
     fn recommend(&self, queries: &[Query<'_>], k: usize) -> rec_core::Result<Rankings> {
+        let fitted = |query: &Query<'_>| query.user.and_then(|user| self.fitted(user));
+        if queries.iter().all(|query| fitted(query).is_some()) {
+            return self.embeddings.recommend(queries, k);
+        }
         let dim = self.config.dim;
-        let n_users = self.embeddings.users.len() / dim;
         score_and_rank(queries, k, self.n_items(), |query, scores| {
             let folded;
-            let factor = match query.user {
-                Some(user) if user.index() < n_users => {
-                    &self.embeddings.users[user.index() * dim..(user.index() + 1) * dim]
-                }
-                Some(user) => return Err(history::unknown_user(user, n_users)),
+            let factor = match fitted(query) {
+                Some(factor) => factor,
                 None => {
                     folded = self.fold_in(query.history)?;
                     &folded
                 }
             };
             vectorised(|| {
-                for (score, item) in scores.iter_mut().zip(self.embeddings.items.chunks_exact(dim)) {
+                for (score, item) in scores.iter_mut().zip(self.embeddings.items().chunks_exact(dim)) {
                     *score = dot(factor, item);
                 }
             });
@@ -251,14 +260,14 @@ impl Recommender for Ials {
     }
 }
 
-/// The value of the objective, in `f64`.
+/// The value of the objective for these factors, in `f64`.
 ///
 /// # Panics
-/// If the shapes differ.
-pub fn objective(config: &IalsConfig, factors: &Embeddings, train: &UserItems) -> f64 {
-    let dim = factors.dim;
-    assert_eq!(factors.users.len(), train.n_users() * dim, "users differ");
-    assert_eq!(factors.items.len(), train.n_items() * dim, "items differ");
+/// If the factors are not those of `train`'s users and items.
+pub fn objective(config: &IalsConfig, users: &[f32], items: &[f32], train: &UserItems) -> f64 {
+    let dim = config.dim;
+    assert_eq!(users.len(), train.n_users() * dim, "users differ");
+    assert_eq!(items.len(), train.n_items() * dim, "items differ");
     let wide =
         |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     // sum over all pairs of (x . y)^2 is the inner product of the two Gram matrices.
@@ -271,15 +280,15 @@ pub fn objective(config: &IalsConfig, factors: &Embeddings, train: &UserItems) -
         }
         sum
     };
-    let (left, right) = (exact_gram(&factors.users), exact_gram(&factors.items));
+    let (left, right) = (exact_gram(users), exact_gram(items));
     let mut value: f64 = left.iter().zip(&right).map(|(a, b)| a * b).sum();
     for (user, item) in train.pairs() {
-        let x = &factors.users[user.index() * dim..(user.index() + 1) * dim];
-        let y = &factors.items[item.index() * dim..(item.index() + 1) * dim];
+        let x = &users[user.index() * dim..(user.index() + 1) * dim];
+        let y = &items[item.index() * dim..(item.index() + 1) * dim];
         let score = wide(x, y);
         value += config.alpha * (1.0 - score) * (1.0 - score) - score * score;
     }
-    let norms = wide(&factors.users, &factors.users) + wide(&factors.items, &factors.items);
+    let norms = wide(users, users) + wide(items, items);
     value + config.regularization * norms
 }
 
@@ -505,7 +514,7 @@ mod tests {
     /// The objective as it is written.
     fn objective_by_definition(config: &IalsConfig, factors: &Embeddings, train: &UserItems) -> f64 {
         let dim = config.dim;
-        let (x, y) = (&factors.users, &factors.items);
+        let (x, y) = (factors.users(), factors.items());
         let mut value = 0.0;
         for user in 0..train.n_users() {
             for item in 0..train.n_items() {
@@ -525,7 +534,10 @@ mod tests {
             let train = user_items(&rows, 30);
             let mut values = Vec::new();
             let start = Ials::fit(&train, &IalsConfig { iterations: 0, ..config.clone() }).unwrap().embeddings;
-            let model = Ials::fit_from(&train, &config, start, |_, factors| values.push(objective(&config, factors, &train)));
+            let (users, items) = (start.users().to_vec(), start.items().to_vec());
+            let model = Ials::fit_from(&train, &config, users, items, |_, users, items| {
+                values.push(objective(&config, users, items, &train));
+            });
             let model = model.unwrap();
             prop_assert_eq!(values.len(), 6);
             let by_definition = objective_by_definition(&config, &model.embeddings, &train);
@@ -540,7 +552,7 @@ mod tests {
             let train = user_items(&rows, 30);
             let model = Ials::fit(&train, &config).unwrap();
             let dim = config.dim;
-            let y = |item: usize| &model.embeddings.items[item * dim..(item + 1) * dim];
+            let y = |item: usize| &model.embeddings.items()[item * dim..(item + 1) * dim];
             let history: Vec<ItemId> = train.row(UserId(0)).to_vec();
             let x = model.fold_in(&history).unwrap();
             // Half the gradient: sum_i c (x.y - p) y + lambda x.
@@ -562,7 +574,7 @@ mod tests {
             let steps = IalsConfig { solver: Solver::ConjugateGradient { steps: 60 }, ..one.clone() };
             let exact = Ials::fit(&train, &one).unwrap();
             let close = Ials::fit(&train, &steps).unwrap();
-            let (a, b) = (objective(&one, &exact.embeddings, &train), objective(&one, &close.embeddings, &train));
+            let (a, b) = (exact.objective(&train), close.objective(&train));
             prop_assert!((a - b).abs() <= 1e-3 * a.abs().max(1.0), "{} and {}", a, b);
         }
     }
@@ -583,8 +595,9 @@ mod tests {
         assert!((f64::from(factor[0]) - 3.0 * 2.0 / (5.0 + 0.5 + 2.0 * 4.0)).abs() < 1e-6);
         assert_eq!(model.fold_in(&[]).unwrap(), [0.0]);
         assert!(model.fold_in(&[ItemId(2)]).unwrap_err().to_string().contains("item 2"));
-        let query = Query { user: Some(UserId(1)), ..Query::default() };
-        assert!(model.recommend(&[query], 1).unwrap_err().to_string().contains("user 1"));
+        // The user's factor is zero: training had no row for it, so the history counts.
+        let query = Query { user: Some(UserId(0)), history: &[ItemId(0)], ..Query::default() };
+        assert_eq!(model.recommend(&[query], 1).unwrap().row(0)[0].score, factor[0] * 2.0);
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl ItemKnnConfig {
 /// `w(i, j) = |users of i and j| / (sqrt(|users of i| |users of j|) + shrink + 1e-6)` for the `k` items `i ≠ j` most
 /// similar to the target `j` (equally similar ones by id) and 0 for all others, as in RecBole 1.2.1.
 ///
-/// A known user is scored from the training row, a query without a user from its history.
+/// A user with a training row is scored from that row, anybody else from the query's history.
 ///
 /// ```
 /// use cf_align::{ItemKnn, ItemKnnConfig};
@@ -192,7 +192,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_known_user_is_scored_from_training_and_an_unknown_one_from_the_history() {
-        let train = user_items(&[vec![0, 1], vec![0, 1, 2], vec![2, 3], vec![3]], 4);
+        let train = user_items(&[vec![0, 1], vec![0, 1, 2], vec![2, 3], vec![3], vec![]], 4);
         let model = ItemKnn::fit(&train, &ItemKnnConfig::default()).unwrap();
         let history = [ItemId(3), ItemId(3)];
         let known = Query { user: Some(UserId(0)), history: &history, ..Query::default() };
@@ -203,8 +203,12 @@ pub(crate) mod tests {
         assert_eq!(rankings.row(0), rankings.row(1));
         assert_ne!(rankings.row(0), rankings.row(2));
         assert_eq!(rankings.row(2), rankings.row(3));
-        let nobody = Query { user: Some(UserId(4)), ..Query::default() };
-        assert!(model.recommend(&[nobody], 1).unwrap_err().to_string().contains("user 4"));
+        // A user without a training row, and one that training never heard of, are scored from the history.
+        let held_out = Query { user: Some(UserId(4)), ..other };
+        let nobody = Query { user: Some(UserId(99)), ..other };
+        let rankings = model.recommend(&[other, held_out, nobody], 4).unwrap();
+        assert_eq!(rankings.row(1), rankings.row(0));
+        assert_eq!(rankings.row(2), rankings.row(0));
         let nothing = Query { history: &[ItemId(4)], ..Query::default() };
         assert!(model.recommend(&[nothing], 1).unwrap_err().to_string().contains("item 4"));
     }

@@ -6,8 +6,8 @@ use rec_core::{ItemId, Query, Rankings, Recommender, ScoredItem, UserItems, rand
 
 /// Recommends what most users touched in training; equal counts are ordered by item id.
 ///
-/// RecBole 1.2.1's `Pop` differs: its in-place increment counts an item once for each *training batch* that holds
-/// it, so that very popular items tie.
+/// RecBole 1.2.1's `Pop` is another model, and a worse one: its in-place increment counts an item once for each
+/// *batch* that holds it, drawn negatives included, so that all well-known items tie.
 ///
 /// ```
 /// use cf_align::Popularity;

@@ -1,10 +1,7 @@
 //! The closed-form baselines against values of RecBole 1.2.1 and implicit 0.7.2; the scripts beside the values made
 //! them.
 
-use cf_align::{
-    Ease, EaseConfig, EaseWeights, Embeddings, Ials, IalsConfig, ItemKnn, ItemKnnConfig, Popularity, Scoring,
-    Solver,
-};
+use cf_align::{Ease, EaseConfig, EaseWeights, Ials, IalsConfig, ItemKnn, ItemKnnConfig, Popularity, Solver};
 use rec_core::{Interactions, ItemId, Query, Recommender, UserId, UserItems};
 use serde_json::Value;
 
@@ -108,12 +105,11 @@ fn als_sweep_by_sweep() {
     let case = array(&golden["cases"]).iter().find(|case| case["name"] == "binary").expect("the binary case");
     let train = train(case);
     let narrow = |rows: &Value| -> Vec<f32> { flat(rows).into_iter().map(|value| value as f32).collect() };
-    let dim = array(&case["user_init"][0]).len();
-    let start = Embeddings::new(dim, narrow(&case["user_init"]), narrow(&case["item_init"]), Scoring::Dot);
+    let (users, items) = (narrow(&case["user_init"]), narrow(&case["item_init"]));
     let steps = size(case, "cg_steps");
     for (name, solver) in [("exact", Solver::Cholesky), ("cg", Solver::ConjugateGradient { steps })] {
         let config = IalsConfig {
-            dim: start.dim(),
+            dim: array(&case["user_init"][0]).len(),
             regularization: number(&case["regularization"]),
             alpha: number(&case["alpha"]),
             iterations: size(case, "iterations"),
@@ -122,9 +118,9 @@ fn als_sweep_by_sweep() {
         };
         let rounds = array(&case[name]["rounds"]);
         let mut seen = 0;
-        Ials::fit_from(&train, &config, start.clone(), |sweep, factors| {
-            close(factors.users(), &flat(&rounds[sweep - 1]["user_factors"]), 2e-5);
-            close(factors.items(), &flat(&rounds[sweep - 1]["item_factors"]), 2e-5);
+        Ials::fit_from(&train, &config, users.clone(), items.clone(), |sweep, users, items| {
+            close(users, &flat(&rounds[sweep - 1]["user_factors"]), 2e-5);
+            close(items, &flat(&rounds[sweep - 1]["item_factors"]), 2e-5);
             seen = sweep;
         })
         .unwrap();

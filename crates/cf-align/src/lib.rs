@@ -10,6 +10,8 @@
 #![warn(missing_docs)]
 
 pub mod analysis;
+#[cfg(feature = "ann")]
+pub mod ann;
 pub mod batches;
 mod checkpoint;
 pub mod config;

@@ -501,7 +501,10 @@ mod tests {
         refused(write(&[], &newer), "format version 2, written by sextant 9.1.0");
         refused(write(&[], &ours("popularity")), "`names.users` is missing");
         let counts = ("counts", Dtype::U32, vec![2], words([1, 2].into_iter()));
-        refused(write(&with_names(1, 3, &[counts.clone()]), &ours("popularity")), "3 names for the 2 items");
+        refused(
+            write(&with_names(1, 3, std::slice::from_ref(&counts)), &ours("popularity")),
+            "3 names for the 2 items",
+        );
         refused(write(&with_names(1, 2, &[counts]), &ours("oracle")), "model `oracle`");
         let counts = ("counts", Dtype::F32, vec![2], floats(&[1.0, 2.0]));
         refused(write(&with_names(1, 2, &[counts]), &ours("popularity")), "expected U32");

@@ -35,8 +35,8 @@ impl Point for Augmented {
 
 impl Index {
     /// Builds the index on one thread, since the order of insertions shapes the graph: the same model and seed give
-    /// the same index. `breadth` is how many candidates a search keeps (100 is a good start, and never fewer items
-    /// come back than that); more is slower and finds more of the true top items.
+    /// the same index. `breadth` is how many candidates a search keeps, and so the most items that come back; 100 is a
+    /// good start. More is slower and finds more of the true top items.
     ///
     /// # Errors
     /// [`Error::Invalid`] if no thread can be started.

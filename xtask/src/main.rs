@@ -1,2 +1,43 @@
-//! Sextant's command line.
-fn main() {}
+//! Sextant's command line: `cargo xtask`.
+
+mod cli;
+mod commands;
+mod comparison;
+mod data;
+mod error;
+mod experiment;
+mod fetch;
+mod machine;
+mod models;
+mod output;
+mod report;
+mod runs;
+mod settings;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Quickstart(arguments) => commands::quickstart::quickstart(&arguments),
+        Command::Run(arguments) => commands::run::run(&arguments),
+        Command::Compare(arguments) => commands::compare::compare(&arguments),
+        Command::Data(command) => commands::data::data(&command),
+        Command::Bench(arguments) => commands::bench::bench(&arguments),
+        Command::Ci(arguments) => commands::ci::ci(&arguments),
+        Command::Package(arguments) => commands::package::package(&arguments),
+        Command::BenchCase(arguments) => commands::bench::bench_case(&arguments),
+        Command::Child(arguments) => commands::child::child(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! The command line: what can be said, and the help that explains it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  something ran and failed: a model, a check, a step of ci
+  2  the command line, a setting or an experiment file is not understood
+  3  data is missing, or is not what its format or checksum says
+  4  a run folder holds other results; --resume, --fresh or another --out decides";
+
+/// Sextant's command line: experiments, comparisons, data, benchmarks, checks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, after_help = EXIT_CODES)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Trains and compares the models on the data set that comes with the repository, and writes a report
+    ///
+    /// Takes a few minutes on two cores. Writes report.html (one file, no network needed to read it) and
+    /// report.json. The settings are those of xtask/experiments/quickstart.toml.
+    #[command(after_help = EXIT_CODES)]
+    Quickstart(Quickstart),
+    /// Runs an experiment: an experiment's name, or a TOML file
+    ///
+    /// Named experiments lie in xtask/experiments. Every model and seed gets a folder of its own with its
+    /// configuration, metrics by epoch, checkpoint and result, so that a run that was cut off goes on with
+    /// --resume and ends in the same result.
+    #[command(after_help = EXIT_CODES)]
+    Run(Run),
+    /// Compares models on one split: one table, means and deviations over seeds, paired significance
+    #[command(after_help = EXIT_CODES)]
+    Compare(Compare),
+    /// Lists, fetches, checks, describes and converts data sets
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Data(Data),
+    /// Times the hot paths, alone or side by side with Python libraries
+    #[command(after_help = EXIT_CODES)]
+    Bench(Bench),
+    /// Runs every check: format, clippy, tests, documentation, quick start, packages
+    #[command(after_help = EXIT_CODES)]
+    Ci(Ci),
+    /// Checks what publication would check, crate by crate: contents, metadata, documentation, README example
+    #[command(after_help = EXIT_CODES)]
+    Package(Package),
+    /// Fits and judges one model with one seed, as described by a run folder (started by the other commands)
+    #[command(hide = true)]
+    Child(Child),
+    /// Times our side of one case of bench (started by bench)
+    #[command(hide = true)]
+    BenchCase(BenchCase),
+}
+
+/// Where `--json` writes.
+#[derive(Clone, Debug, Args)]
+pub struct Json {
+    /// Write the result as JSON to FILE; to standard output, instead of the table, if no FILE is given
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    pub json: Option<PathBuf>,
+}
+
+/// What to do with a run folder that exists.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Existing {
+    /// Keep finished runs and go on from the checkpoints of unfinished ones
+    #[arg(long)]
+    pub resume: bool,
+    /// Replace the runs that exist; with --resume only those of another configuration
+    #[arg(long)]
+    pub fresh: bool,
+}
+
+/// Arguments of `quickstart`.
+#[derive(Debug, Args)]
+pub struct Quickstart {
+    /// Only these models
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub models: Vec<String>,
+    /// Other seeds than the experiment's
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub seeds: Vec<u64>,
+    /// Where the runs and the report go
+    #[arg(long, value_name = "FOLDER", default_value = "runs/quickstart")]
+    pub out: PathBuf,
+    /// See `compare --help`
+    #[arg(long = "set", value_name = "MODEL.KEY=VALUE")]
+    pub settings: Vec<String>,
+    #[command(flatten)]
+    pub existing: Existing,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The name of an experiment, or a TOML file; without it the named experiments are listed
+    #[arg(value_name = "NAME|FILE.toml")]
+    pub experiment: Option<String>,
+    /// The folder of the data set, where it is not the one that the experiment names
+    #[arg(long, value_name = "NAME|FOLDER")]
+    pub data: Option<String>,
+    /// Only these models
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub models: Vec<String>,
+    /// Other seeds than the experiment's
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub seeds: Vec<u64>,
+    /// Another device than the experiment's
+    #[arg(long)]
+    pub device: Option<String>,
+    /// See `compare --help`
+    #[arg(long = "set", value_name = "MODEL.KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Where the runs and the report go [default: runs/NAME]
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub existing: Existing,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The data set: a name of `data list`, or a folder
+    #[arg(long, value_name = "NAME|FOLDER", default_value = "mt-mini")]
+    pub data: String,
+    /// How rows are split into train, validation and test, such as
+    ///   ratio:0.8,0.1,0.1           each user's rows, shuffled
+    ///   ratio-by-time:0.8,0.1,0.1   each user's rows, oldest first
+    ///   leave-one-out               each user's last row is test, the one before validation
+    ///   temporal:0.8,0.9            two points in time for all users, as quantiles
+    ///   given:FOLDER                files as they are
+    /// A wrong one gets the whole list.
+    #[arg(long, default_value = "ratio:0.8,0.1,0.1", verbatim_doc_comment)]
+    pub split: String,
+    /// Which rows count: all, or at-least:RATING
+    #[arg(long, default_value = "all")]
+    pub feedback: String,
+    /// Keep users and items with at least N rows each (k-core), after --feedback
+    #[arg(long, value_name = "N")]
+    pub core: Option<u32>,
+    /// The seed of the split, which all models and seeds share
+    #[arg(long, value_name = "N", default_value_t = 2020)]
+    pub split_seed: u64,
+    /// The models, in the order of the table
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', required = true)]
+    pub models: Vec<String>,
+    /// The seeds; a model without randomness runs once
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2,3")]
+    pub seeds: Vec<u64>,
+    /// flex (CPU), cuda:0, wgpu, tch; anything but flex trains with the burn engine
+    #[arg(long, default_value = "flex")]
+    pub device: String,
+    /// Change a setting: MODEL.KEY=VALUE, where KEY is the name of a setting or the end of its dotted path, and
+    /// MODEL is a model or `all`. May be given several times
+    #[arg(long = "set", value_name = "MODEL.KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// The metrics of the table [default: recall@20,ndcg@20,hit@20,mrr@20,coverage@20]; JSON has them all
+    #[arg(long, value_name = "M@K,…", value_delimiter = ',')]
+    pub metrics: Vec<String>,
+    /// Where the runs go [default: runs/compare-HASH, by what is compared]
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// Write the HTML report to FILE as well
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub existing: Existing,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// A Python interpreter that has the peers installed; their scripts (benches/peers) then run in turn with ours
+    #[arg(long, value_name = "PYTHON")]
+    pub peers: Option<PathBuf>,
+    /// The data set: a name of `data list`, or a folder; with --split given:FOLDER the split is read as it is
+    #[arg(long, value_name = "NAME|FOLDER", default_value = "mt-mini")]
+    pub data: String,
+    /// How rows are split; see `compare --help`
+    #[arg(long, default_value = "ratio:0.8,0.1,0.1")]
+    pub split: String,
+    /// Only the cases whose name contains this
+    #[arg(long, value_name = "TEXT", value_delimiter = ',')]
+    pub cases: Vec<String>,
+    /// How often each side of a case runs; medians are reported
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub repeats: usize,
+    /// Threads of both sides
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub threads: usize,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `ci`.
+#[derive(Debug, Args)]
+pub struct Ci {
+    /// Only these steps: format, clippy, test, docs, quickstart, package
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Not these steps
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub skip: Vec<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `package`.
+#[derive(Debug, Args)]
+pub struct Package {
+    /// Only these crates
+    #[arg(value_name = "CRATE")]
+    pub crates: Vec<String>,
+    /// Allow files that are not committed
+    #[arg(long)]
+    pub allow_dirty: bool,
+    /// Do not compile the packaged crate from its packaged files
+    #[arg(long)]
+    pub no_verify: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of the hidden command that fits one model.
+#[derive(Debug, Args)]
+pub struct Child {
+    /// The run folder; its config.toml says what to do
+    pub folder: PathBuf,
+}
+
+/// Arguments of the hidden command that times one case.
+#[derive(Debug, Args)]
+pub struct BenchCase {
+    /// The case
+    pub name: String,
+    /// The folder of the split
+    pub folder: PathBuf,
+}
+
+/// What to do with data sets.
+#[derive(Debug, Subcommand)]
+pub enum Data {
+    /// Lists the known data sets: source, licence, whether they are here
+    List(DataList),
+    /// Fetches a data set into the cache: shows its terms, downloads with curl, checks size and checksum
+    Fetch(DataFetch),
+    /// Compares the files of data sets with their checksums
+    Check(DataCheck),
+    /// Describes a data set: counts, density, concentration, time span
+    Stats(DataStats),
+    /// Writes a data set in another format
+    Convert(DataConvert),
+}
+
+/// Arguments of `data list`.
+#[derive(Debug, Args)]
+pub struct DataList {
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `data fetch`.
+#[derive(Debug, Args)]
+pub struct DataFetch {
+    /// The data set's name
+    pub name: String,
+    /// Import from a local file or folder instead of the network
+    #[arg(long, value_name = "FILE|FOLDER")]
+    pub from: Option<PathBuf>,
+    /// Accept the data set's terms without being asked
+    #[arg(long)]
+    pub accept_terms: bool,
+    /// Fetch again what is in the cache already
+    #[arg(long)]
+    pub fresh: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `data check`.
+#[derive(Debug, Args)]
+pub struct DataCheck {
+    /// The data sets; all that are here if none is named
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `data stats`.
+#[derive(Debug, Args)]
+pub struct DataStats {
+    /// A name of `data list`, or a folder
+    #[arg(value_name = "NAME|FOLDER", default_value = "mt-mini")]
+    pub data: String,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `data convert`.
+#[derive(Debug, Args)]
+pub struct DataConvert {
+    /// A name of `data list`, or a folder
+    #[arg(value_name = "NAME|FOLDER")]
+    pub data: String,
+    /// The folder to write
+    #[arg(value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// The format
+    #[arg(long, value_enum, default_value = "atomic")]
+    pub to: Format,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// A format that `data convert` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// RecBole's atomic files: tab-separated, typed header
+    Atomic,
+    /// One tab-separated file with a plain header
+    Tsv,
+    /// One comma-separated file with a plain header
+    Csv,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_documented_surface_is_understood() {
+        let line = "xtask compare --data mt-mini --split leave-one-out --models bpr,ease --seeds 1,2 --device flex \
+                    --set bpr.dim=8 --set all.epochs=2 --json out.json";
+        let Command::Compare(compare) = Cli::parse_from(line.split_whitespace()).command else {
+            panic!("not compare");
+        };
+        assert_eq!(compare.models, ["bpr", "ease"]);
+        assert_eq!(compare.seeds, [1, 2]);
+        assert_eq!(compare.split_seed, 2020);
+        assert_eq!(compare.settings, ["bpr.dim=8", "all.epochs=2"]);
+        assert_eq!(compare.json.json, Some(PathBuf::from("out.json")));
+    }
+
+    #[test]
+    fn json_without_a_file_means_standard_output() {
+        let Command::Data(Data::Stats(stats)) =
+            Cli::parse_from(["xtask", "data", "stats", "mt-mini", "--json"]).command
+        else {
+            panic!("not data stats");
+        };
+        assert_eq!(stats.json.json, Some(PathBuf::from("-")));
+    }
+
+    #[test]
+    fn every_command_explains_itself_and_names_the_exit_codes() {
+        for command in Cli::command().get_subcommands_mut().filter(|command| !command.is_hide_set()) {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Exit codes"), "{help}");
+            assert!(command.get_about().is_some());
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! `bench`: our hot paths, timed alone or in turn with Python libraries on the same split, one process a measurement.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use cf_align::{Ease, EaseConfig, Ials, IalsConfig, ItemKnn, ItemKnnConfig, ModelConfig, Session, Training};
+use rec_core::evaluate::Evaluator;
+use rec_core::metrics::{Measure, Metric};
+use rec_core::split::SplitSpec;
+use rec_core::{Dataset, Recommender, Split, UserItems, read, write};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::cli::{Bench, BenchCase};
+use crate::comparison::median;
+use crate::error::{Error, Result};
+use crate::machine::{Machine, peak_rss_mib, workspace};
+use crate::{data, output, table};
+
+/// One measurement of one side: seconds by name, and the memory of its process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Sample {
+    seconds: BTreeMap<String, f64>,
+    peak_rss_mib: Option<f64>,
+}
+
+/// Something that is timed.
+struct Case {
+    name: &'static str,
+    about: &'static str,
+    ours: fn(&Input) -> Result<BTreeMap<String, f64>>,
+    /// The peer's script and arguments, and for each of its JSON values the one of ours that it is compared with.
+    peer: Option<Peer>,
+}
+
+struct Peer {
+    script: &'static str,
+    arguments: &'static [&'static str],
+    /// (the peer's name for people, a pointer into its JSON, our value).
+    values: &'static [(&'static str, &'static str, &'static str)],
+}
+
+/// The data of a case.
+struct Input {
+    dataset: Dataset,
+    split: Split,
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "directau-epoch-1024",
+        about: "one epoch of DirectAU on plain embeddings, 64 dimensions, batches of 1024",
+        ours: |input| epoch(input, ModelConfig::directau(), 1024),
+        peer: Some(Peer {
+            script: "recbole_directau.py",
+            arguments: &["train", "--epochs", "3", "--batch", "1024", "--repeats", "1"],
+            values: &[("RecBole", "/seconds_epoch/median", "epoch")],
+        }),
+    },
+    Case {
+        name: "directau-epoch-256",
+        about: "the same with batches of 256",
+        ours: |input| epoch(input, ModelConfig::directau(), 256),
+        peer: Some(Peer {
+            script: "recbole_directau.py",
+            arguments: &["train", "--epochs", "3", "--batch", "256", "--repeats", "1"],
+            values: &[("RecBole", "/seconds_epoch/median", "epoch")],
+        }),
+    },
+    Case {
+        name: "lightgcn-epoch",
+        about: "one epoch of LightGCN with BPR, two layers, batches of 2048",
+        ours: |input| epoch(input, ModelConfig::lightgcn(), 2048),
+        peer: Some(Peer {
+            script: "recbole_directau.py",
+            arguments: &[
+                "train",
+                "--model",
+                "LightGCN",
+                "--epochs",
+                "3",
+                "--batch",
+                "2048",
+                "--repeats",
+                "1",
+            ],
+            values: &[("RecBole", "/seconds_epoch/median", "epoch")],
+        }),
+    },
+    Case {
+        name: "evaluate",
+        about: "full ranking of all validation users, top 20, with 64-dimensional embeddings",
+        ours: evaluate,
+        peer: Some(Peer {
+            script: "recbole_directau.py",
+            arguments: &["evaluate", "--repeats", "3"],
+            values: &[
+                ("RecBole, default batch", "/seconds_recbole/median", "evaluate"),
+                ("RecBole, large batch", "/seconds_recbole_large/median", "evaluate"),
+                ("PyTorch matmul, mask, topk", "/seconds_torch/median", "rank"),
+            ],
+        }),
+    },
+    Case {
+        name: "ials",
+        about: "iALS with 64 factors, fit and top 20 for all users",
+        ours: ials,
+        peer: Some(Peer {
+            script: "implicit_als.py",
+            arguments: &["--what", "als", "--iterations", "15", "--no-metrics"],
+            values: &[
+                ("implicit, fit", "/als/seconds_fit", "fit"),
+                ("implicit, recommend", "/als/seconds_recommend/median", "recommend"),
+            ],
+        }),
+    },
+    Case {
+        name: "itemknn",
+        about: "cosine item neighbours (100), fit and top 20 for all users",
+        ours: item_knn,
+        peer: Some(Peer {
+            script: "implicit_als.py",
+            arguments: &["--what", "cosine", "--neighbours", "100", "--no-metrics"],
+            values: &[
+                ("implicit, fit", "/cosine/seconds_fit", "fit"),
+                ("implicit, recommend", "/cosine/seconds_recommend/median", "recommend"),
+            ],
+        }),
+    },
+    Case { name: "ease", about: "EASE in closed form", ours: ease, peer: None },
+];
+
+/// Runs the cases, ours and theirs in turn, and reports medians and their ratios.
+///
+/// # Errors
+/// [`Error::Usage`] if no case has such a name, errors of the data, [`Error::Failed`] if a side fails.
+pub fn bench(arguments: &Bench) -> Result<()> {
+    let wanted = |case: &&Case| {
+        arguments.cases.is_empty() || arguments.cases.iter().any(|text| case.name.contains(text.as_str()))
+    };
+    let cases: Vec<&Case> = CASES.iter().filter(wanted).collect();
+    if cases.is_empty() || arguments.repeats == 0 {
+        let known: Vec<&str> = CASES.iter().map(|case| case.name).collect();
+        return Err(Error::Usage(format!("nothing to run; there are {}", known.join(", "))));
+    }
+    let dataset = data::load(&arguments.data)?;
+    let spec: SplitSpec = arguments.split.parse()?;
+    let split = data::split(&dataset, &spec, 2020)?;
+    let folder = std::env::temp_dir().join(format!("sextant-bench-{}", std::process::id()));
+    write::split(&split, &dataset, &folder)?;
+    let result = measure(arguments, &cases, &folder);
+    // The folder is ours alone; a failure to remove it must not hide what happened.
+    let removed = std::fs::remove_dir_all(&folder);
+    let measured = result?;
+    removed.map_err(|error| Error::io(&folder, error))?;
+    let mut rows = Vec::new();
+    for (case, value) in &measured {
+        for own in value["ours"]["seconds"].as_object().into_iter().flatten() {
+            rows.push(vec![
+                case.name.into(),
+                own.0.clone(),
+                "ours".into(),
+                table::seconds(own.1["median"].as_f64().unwrap_or(f64::NAN)),
+                String::new(),
+            ]);
+            for peer in
+                value["peers"].as_array().into_iter().flatten().filter(|p| p["ours"] == own.0.as_str())
+            {
+                rows.push(vec![
+                    String::new(),
+                    String::new(),
+                    peer["name"].as_str().unwrap_or_default().into(),
+                    table::seconds(peer["median"].as_f64().unwrap_or(f64::NAN)),
+                    format!("{:.2}", peer["ratio"].as_f64().unwrap_or(f64::NAN)),
+                ]);
+            }
+        }
+        let memory = |side: &str| value[side].as_f64().map(|mib| format!("{mib:.0} MiB"));
+        rows.extend(
+            memory("peak_rss_mib")
+                .map(|own| vec![String::new(), "peak memory".into(), "ours".into(), own, String::new()]),
+        );
+        if let (Some(own), Some(theirs)) =
+            (value["peak_rss_mib"].as_f64(), value["peer_peak_rss_mib"].as_f64())
+        {
+            let text = format!("{theirs:.0} MiB");
+            rows.push(vec![
+                String::new(),
+                String::new(),
+                "peer".into(),
+                text,
+                format!("{:.2}", theirs / own),
+            ]);
+        }
+    }
+    let text = table::text(&["case", "what", "side", "median", "theirs / ours"], rows.into_iter());
+    let value = json!({
+        "data": data::facts(&dataset, &arguments.data, &Default::default()),
+        "split": data::split_facts(&split),
+        "threads": arguments.threads,
+        "repeats": arguments.repeats,
+        "machine": Machine::this(),
+        "cases": measured.iter().map(|(_, value)| value).collect::<Vec<_>>(),
+    });
+    table::show(&arguments.json, &value, &text)
+}
+
+fn measure<'a>(arguments: &Bench, cases: &[&'a Case], folder: &Path) -> Result<Vec<(&'a Case, Value)>> {
+    let bar = output::progress((cases.len() * arguments.repeats) as u64);
+    let mut measured = Vec::new();
+    for &case in cases {
+        let mut ours = Vec::new();
+        let mut theirs = Vec::new();
+        for _ in 0..arguments.repeats {
+            bar.set_message(case.name);
+            ours.push(our_side(case, folder, arguments.threads)?);
+            if let (Some(python), Some(peer)) = (&arguments.peers, &case.peer) {
+                theirs.push(their_side(python, peer, folder, arguments.threads)?);
+            }
+            bar.inc(1);
+        }
+        measured.push((case, summary(case, &ours, &theirs)));
+    }
+    bar.finish_and_clear();
+    Ok(measured)
+}
+
+fn summary(case: &Case, ours: &[Sample], theirs: &[Value]) -> Value {
+    let mut seconds = serde_json::Map::new();
+    for name in ours.iter().flat_map(|sample| sample.seconds.keys()) {
+        let runs: Vec<f64> = ours.iter().filter_map(|sample| sample.seconds.get(name).copied()).collect();
+        seconds.insert(name.clone(), json!({"median": median(runs.clone()), "runs": runs}));
+    }
+    let mut peers = Vec::new();
+    for (name, pointer, own) in case.peer.iter().flat_map(|peer| peer.values) {
+        let runs: Vec<f64> = theirs.iter().filter_map(|value| value.pointer(pointer)?.as_f64()).collect();
+        if let (Some(theirs), Some(ours)) = (median(runs.clone()), seconds[*own]["median"].as_f64()) {
+            let ratio = theirs / ours;
+            peers.push(json!({"name": name, "ours": own, "median": theirs, "runs": runs, "ratio": ratio}));
+        }
+    }
+    let most = |values: Vec<f64>| values.into_iter().reduce(f64::max);
+    json!({
+        "name": case.name,
+        "about": case.about,
+        "ours": {"seconds": seconds},
+        "peers": peers,
+        "peak_rss_mib": most(ours.iter().filter_map(|sample| sample.peak_rss_mib).collect()),
+        "peer_peak_rss_mib": most(theirs.iter().filter_map(|value| value["peak_rss_mib"].as_f64()).collect()),
+    })
+}
+
+fn our_side(case: &Case, folder: &Path, threads: usize) -> Result<Sample> {
+    let program = std::env::current_exe().map_err(|error| Error::Failed(format!("own program: {error}")))?;
+    let mut command = Command::new(program);
+    command.arg("bench-case").arg(case.name).arg(folder).env("RAYON_NUM_THREADS", threads.to_string());
+    parse(run(command, case.name)?, case.name)
+}
+
+fn their_side(python: &Path, peer: &Peer, folder: &Path, threads: usize) -> Result<Value> {
+    let script: PathBuf = workspace().join("benches/peers").join(peer.script);
+    let mut command = Command::new(python);
+    command.arg(&script).args(peer.arguments).args(["--threads", &threads.to_string()]);
+    for part in ["train", "valid", "test"] {
+        command.arg(format!("--{part}")).arg(folder.join(format!("{part}.tsv")));
+    }
+    parse(run(command, peer.script)?, peer.script)
+}
+
+/// The last line of a process's standard output.
+fn run(mut command: Command, name: &str) -> Result<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| Error::Failed(format!("{name} could not be started: {error}")))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        return Err(Error::Failed(format!("{name}: {last} ({})", output.status)));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned())
+}
+
+fn parse<T: serde::de::DeserializeOwned>(line: String, name: &str) -> Result<T> {
+    serde_json::from_str(&line).map_err(|error| Error::Failed(format!("{name} did not print JSON: {error}")))
+}
+
+/// The hidden command: times one case once, in this process, and prints a line of JSON.
+///
+/// # Errors
+/// What the case reports.
+pub fn bench_case(arguments: &BenchCase) -> Result<()> {
+    let case = CASES
+        .iter()
+        .find(|case| case.name == arguments.name)
+        .ok_or_else(|| Error::Usage(format!("no case {}", arguments.name)))?;
+    let dataset = read::folder(&arguments.folder)?;
+    let split = read::parts(&arguments.folder, &dataset)?;
+    let seconds = (case.ours)(&Input { dataset, split })?;
+    output::line(json!(Sample { seconds, peak_rss_mib: peak_rss_mib() }).to_string());
+    Ok(())
+}
+
+type Times = Result<BTreeMap<String, f64>>;
+
+fn times(entries: &[(&str, f64)]) -> Times {
+    Ok(entries.iter().map(|(name, seconds)| ((*name).to_owned(), *seconds)).collect())
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
+    let start = Instant::now();
+    let value = work();
+    (value, start.elapsed().as_secs_f64())
+}
+
+/// Epochs that are timed; the first of them warms up caches and is left out.
+const EPOCHS: usize = 4;
+
+fn short(config: ModelConfig, batch_size: usize, epochs: usize) -> ModelConfig {
+    let training = Training {
+        batch_size,
+        epochs,
+        // Validation is timed by another case.
+        evaluate_every: epochs,
+        measure_every: 0,
+        ..config.training
+    };
+    ModelConfig { training, ..config }
+}
+
+fn fit(input: &Input, config: &ModelConfig) -> Result<cf_align::Fitted> {
+    let mut nobody = ();
+    let session = Session::new(&mut nobody);
+    Ok(cf_align::fit(config, &input.split, input.dataset.n_users(), input.dataset.n_items(), session)?)
+}
+
+fn epoch(input: &Input, config: ModelConfig, batch_size: usize) -> Times {
+    let fitted = fit(input, &short(config, batch_size, EPOCHS))?;
+    let seconds = fitted.history.iter().skip(1).filter_map(|epoch| epoch.get("seconds"));
+    let middle = median(seconds.collect()).ok_or_else(|| Error::Failed("no epoch was timed".into()))?;
+    times(&[("epoch", middle)])
+}
+
+fn evaluate(input: &Input) -> Times {
+    let fitted = fit(input, &short(ModelConfig::directau(), 1024, 1))?;
+    let (n_users, n_items) = (input.dataset.n_users(), input.dataset.n_items());
+    let measures = [Measure::Recall, Measure::Mrr, Measure::Ndcg, Measure::Hit, Measure::Precision];
+    let evaluator = Evaluator::validation(&input.split, n_users, n_items)?
+        .with_metrics(&Metric::grid(&measures, &[20]))?;
+    let (first, _) = timed(|| evaluator.evaluate(&fitted.embeddings));
+    first?;
+    let (second, all) = timed(|| evaluator.evaluate(&fitted.embeddings));
+    second?;
+    let rank = recommend(&fitted.embeddings, input)?;
+    times(&[("evaluate", all), ("rank", rank)])
+}
+
+/// Seconds for the top 20 of all users with training rows, what they have seen left out; the second time counts.
+fn recommend(model: &dyn Recommender, input: &Input) -> Result<f64> {
+    let train = UserItems::new(&input.split.train, input.dataset.n_users(), input.dataset.n_items());
+    let queries: Vec<rec_core::Query<'_>> = (0..train.n_users())
+        .map(rec_core::UserId::from_index)
+        .filter(|&user| !train.row(user).is_empty())
+        .map(|user| rec_core::Query {
+            user: Some(user),
+            history: train.row(user),
+            exclude: train.row(user),
+            candidates: None,
+        })
+        .collect();
+    let all = || -> Result<()> {
+        for block in queries.chunks(1024) {
+            model.recommend(block, 20)?;
+        }
+        Ok(())
+    };
+    all()?;
+    let (done, seconds) = timed(all);
+    done?;
+    Ok(seconds)
+}
+
+fn train_rows(input: &Input) -> UserItems {
+    UserItems::new(&input.split.train, input.dataset.n_users(), input.dataset.n_items())
+}
+
+fn ials(input: &Input) -> Times {
+    let train = train_rows(input);
+    let (model, fit) = timed(|| Ials::fit(&train, &IalsConfig::default()));
+    times(&[("fit", fit), ("recommend", recommend(&model?, input)?)])
+}
+
+fn item_knn(input: &Input) -> Times {
+    let train = train_rows(input);
+    let (model, fit) = timed(|| ItemKnn::fit(&train, &ItemKnnConfig::default()));
+    times(&[("fit", fit), ("recommend", recommend(&model?, input)?)])
+}
+
+fn ease(input: &Input) -> Times {
+    let train = train_rows(input);
+    let (model, fit) = timed(|| Ease::fit(&train, &EaseConfig::default()));
+    times(&[("fit", fit), ("recommend", recommend(&model?, input)?)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_and_ratios_stand_side_by_side() {
+        let case = CASES.iter().find(|case| case.name == "ials").unwrap();
+        let ours: Vec<Sample> = [1.0, 3.0, 2.0]
+            .iter()
+            .map(|&seconds| Sample {
+                seconds: times(&[("fit", seconds), ("recommend", 0.5)]).unwrap(),
+                peak_rss_mib: Some(10.0 * seconds),
+            })
+            .collect();
+        let theirs: Vec<Value> = [4.0, 8.0, 6.0]
+            .iter()
+            .map(|seconds| json!({"als": {"seconds_fit": seconds}, "peak_rss_mib": 300.0}))
+            .collect();
+        let value = summary(case, &ours, &theirs);
+        assert_eq!(value["ours"]["seconds"]["fit"]["median"], 2.0);
+        assert_eq!(value["peers"][0]["median"], 6.0);
+        assert_eq!(value["peers"][0]["ratio"], 3.0);
+        assert_eq!(value["peers"].as_array().unwrap().len(), 1, "what the peer did not measure is left out");
+        assert_eq!((&value["peak_rss_mib"], &value["peer_peak_rss_mib"]), (&json!(30.0), &json!(300.0)));
+        assert!(summary(case, &ours, &[])["peers"].as_array().unwrap().is_empty());
+    }
+
+    #[test]
+    fn every_peer_script_is_there() {
+        for peer in CASES.iter().filter_map(|case| case.peer.as_ref()) {
+            assert!(workspace().join("benches/peers").join(peer.script).is_file(), "{}", peer.script);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! One module a command.
+
+pub mod bench;
+pub mod child;
+pub mod ci;
+pub mod compare;
+pub mod data;
+pub mod package;
+pub mod quickstart;
+pub mod run;

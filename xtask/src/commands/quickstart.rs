@@ -1,0 +1,101 @@
+//! `quickstart`: the parts that show what the toolkit does on the data that comes with it, in one report.
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Map, Value};
+
+use super::compare::{finish, said};
+use crate::cli::Quickstart;
+use crate::comparison::Comparison;
+use crate::error::Result;
+use crate::experiment::{Experiment, Plan};
+use crate::report::html::{self, Section};
+use crate::report::sections;
+use crate::{output, runs, table};
+
+/// What a part gives to the report.
+struct Outcome {
+    /// The finding in a sentence or two.
+    lead: String,
+    /// The line of facts under it.
+    facts: String,
+    sections: Vec<Section>,
+    json: Value,
+    /// What is printed at the end.
+    comparison: Option<Comparison>,
+}
+
+/// A part of the quick start: one system, or one thing to see. Its runs go to a folder of its own name, its JSON
+/// stands under its name in `report.json`, its sections follow those of the parts before it.
+struct Part {
+    name: &'static str,
+    run: fn(&Quickstart, &Path) -> Result<Outcome>,
+}
+
+/// The parts in the order of the report. The first one's finding heads the page.
+const PARTS: &[Part] = &[Part { name: "ranking", run: ranking }];
+
+/// Runs all parts and writes `report.html` and `report.json`.
+///
+/// # Errors
+/// What the parts report; [`crate::error::Error::Failed`] at the end if a run failed.
+pub fn quickstart(arguments: &Quickstart) -> Result<()> {
+    let start = Instant::now();
+    let mut outcomes = Vec::new();
+    for part in PARTS {
+        outcomes.push((part.name, (part.run)(arguments, &arguments.out)?));
+    }
+    let lead: Vec<&str> = outcomes.iter().map(|(_, outcome)| outcome.lead.as_str()).collect();
+    let facts: Vec<&str> = outcomes.iter().map(|(_, outcome)| outcome.facts.as_str()).collect();
+    let all: Vec<Section> = outcomes.iter().flat_map(|(_, outcome)| outcome.sections.clone()).collect();
+    let footer = format!(
+        "Sextant {} · made in {} · one file, nothing is loaded from anywhere.",
+        env!("CARGO_PKG_VERSION"),
+        table::seconds(start.elapsed().as_secs_f64())
+    );
+    let page = html::page("Sextant quick start", &lead.join(" "), &facts.join(" · "), &all, &footer);
+    let page_path = arguments.out.join("report.html");
+    table::write(&page_path, &page)?;
+    let json: Map<String, Value> =
+        outcomes.iter().map(|(name, outcome)| ((*name).to_owned(), outcome.json.clone())).collect();
+    let json_path = arguments.out.join("report.json");
+    table::write(&json_path, &format!("{:#}\n", Value::Object(json.clone())))?;
+    let mut result = Ok(());
+    for (_, outcome) in &outcomes {
+        if let Some(comparison) = &outcome.comparison {
+            result = finish(comparison, &arguments.json, false);
+        }
+    }
+    output::note(format!("wrote {} and {}", page_path.display(), json_path.display()));
+    result
+}
+
+/// Ranking models side by side.
+fn ranking(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
+    let (name, mut experiment) = Experiment::open("quickstart")?;
+    if !arguments.models.is_empty() {
+        experiment.models = arguments.models.clone();
+    }
+    if !arguments.seeds.is_empty() {
+        experiment.seeds = arguments.seeds.clone();
+    }
+    let plan = Plan::new(&name, experiment, &arguments.settings)?;
+    output::note(format!(
+        "{} models on {}; runs in {}",
+        plan.models.len(),
+        plan.experiment.data,
+        out.display()
+    ));
+    // The folder is the quick start's own: running it again means running it again.
+    let mut existing = arguments.existing;
+    existing.fresh |= !existing.resume;
+    let comparison = runs::execute(&plan, out, existing)?;
+    Ok(Outcome {
+        lead: sections::lead(&comparison),
+        facts: sections::facts_line(&comparison),
+        sections: sections::all(&comparison, &said()),
+        json: comparison.full_json(),
+        comparison: Some(comparison),
+    })
+}

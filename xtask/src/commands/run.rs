@@ -1,0 +1,58 @@
+//! `run`: an experiment from a file.
+
+use serde_json::json;
+
+use super::compare::{finish, said, write_report};
+use crate::cli::Run;
+use crate::error::Result;
+use crate::experiment::{Experiment, Plan, named};
+use crate::{output, runs, table};
+
+/// Runs the experiment and writes `report.html` and `report.json` into its folder; without a name lists what there
+/// is.
+///
+/// # Errors
+/// See [`Experiment::open`], [`Plan::new`] and [`runs::execute`].
+pub fn run(arguments: &Run) -> Result<()> {
+    let Some(name) = &arguments.experiment else { return list(arguments) };
+    let (name, mut experiment) = Experiment::open(name)?;
+    if let Some(data) = &arguments.data {
+        experiment.data = data.clone();
+    }
+    if !arguments.models.is_empty() {
+        experiment.models = arguments.models.clone();
+    }
+    if !arguments.seeds.is_empty() {
+        experiment.seeds = arguments.seeds.clone();
+    }
+    if let Some(device) = &arguments.device {
+        experiment.device = device.clone();
+    }
+    let about = experiment.about.clone();
+    let plan = Plan::new(&name, experiment, &arguments.settings)?;
+    let folder = arguments.out.clone().unwrap_or_else(|| plan.default_folder());
+    output::note(format!("{about}\nruns in {}", folder.display()));
+    let comparison = runs::execute(&plan, &folder, arguments.existing)?;
+    write_report(&comparison, &folder.join("report.html"), &format!("Experiment {name}"), &said())?;
+    table::write(&folder.join("report.json"), &format!("{:#}\n", comparison.full_json()))?;
+    finish(&comparison, &arguments.json, false)
+}
+
+fn list(arguments: &Run) -> Result<()> {
+    let mut rows = Vec::new();
+    let mut values = Vec::new();
+    for name in named()? {
+        let (name, experiment) = Experiment::open(&name)?;
+        values.push(json!({
+            "name": name,
+            "about": experiment.about,
+            "data": experiment.data,
+            "split": experiment.split,
+            "models": experiment.models,
+            "seeds": experiment.seeds,
+        }));
+        rows.push(vec![name, experiment.data, experiment.models.len().to_string(), experiment.about]);
+    }
+    let text = table::text(&["experiment", "data", "models", "about"], rows.into_iter());
+    table::show(&arguments.json, &json!(values), &text)
+}

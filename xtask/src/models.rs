@@ -1,0 +1,271 @@
+//! The models by name: what they are, their default settings, how they are fitted.
+
+use std::path::Path;
+use std::time::Duration;
+
+use cf_align::train::EpochRecord;
+use cf_align::{
+    Ease, EaseConfig, Encoder, Ials, IalsConfig, ItemKnn, ItemKnnConfig, ModelConfig, Popularity, Random,
+    Session,
+};
+use rec_core::{Observer, Recommender, Split, UserItems};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+
+/// A model that can be named on the command line.
+#[derive(Debug)]
+pub struct Model {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub about: &'static str,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Random,
+    Popularity,
+    ItemKnn,
+    Ease,
+    Ials,
+    Trained(fn() -> ModelConfig),
+}
+
+/// All models.
+pub const MODELS: &[Model] = &[
+    Model { name: "random", about: "items in a random order for each user", kind: Kind::Random },
+    Model { name: "popularity", about: "the most popular items", kind: Kind::Popularity },
+    Model { name: "itemknn", about: "cosine item neighbours", kind: Kind::ItemKnn },
+    Model { name: "ease", about: "linear item-item model in closed form", kind: Kind::Ease },
+    Model { name: "ials", about: "implicit-feedback alternating least squares", kind: Kind::Ials },
+    Model { name: "bpr", about: "pairwise ranking on embeddings", kind: Kind::Trained(ModelConfig::bpr) },
+    Model {
+        name: "lightgcn",
+        about: "pairwise ranking on graph-propagated embeddings",
+        kind: Kind::Trained(ModelConfig::lightgcn),
+    },
+    Model {
+        name: "directau",
+        about: "alignment and uniformity on embeddings",
+        kind: Kind::Trained(ModelConfig::directau),
+    },
+    Model {
+        name: "directau-lightgcn",
+        about: "alignment and uniformity on graph-propagated embeddings",
+        kind: Kind::Trained(ModelConfig::directau_lightgcn),
+    },
+    Model {
+        name: "mawu",
+        about: "margin-aware alignment, uniformity weighted by side",
+        kind: Kind::Trained(ModelConfig::mawu),
+    },
+    Model {
+        name: "mawu-lightgcn",
+        about: "MAWU on graph-propagated embeddings",
+        kind: Kind::Trained(mawu_lightgcn),
+    },
+    Model {
+        name: "graphau",
+        about: "alignment at several hops of the graph",
+        kind: Kind::Trained(ModelConfig::graphau),
+    },
+];
+
+fn mawu_lightgcn() -> ModelConfig {
+    ModelConfig { encoder: Encoder::LightGcn { layers: 2 }, ..ModelConfig::mawu() }
+}
+
+/// The model called `name`.
+///
+/// # Errors
+/// [`Error::Usage`] listing the names.
+pub fn find(name: &str) -> Result<&'static Model> {
+    MODELS.iter().find(|model| model.name == name).ok_or_else(|| {
+        let known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
+        Error::Usage(format!("no model {name}; there are {}", known.join(", ")))
+    })
+}
+
+/// A model that has been fitted, and how it came to be.
+pub struct FittedModel {
+    /// What recommends.
+    pub recommender: Box<dyn Recommender>,
+    /// One entry an epoch; empty for a model without epochs.
+    pub history: Vec<EpochRecord>,
+    /// The epoch whose state was kept.
+    pub best_epoch: Option<usize>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl FittedModel {
+    fn at_once(recommender: impl Recommender + 'static) -> Self {
+        Self {
+            recommender: Box::new(recommender),
+            history: Vec::new(),
+            best_epoch: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// What a fit is given.
+pub struct Fit<'a> {
+    /// Seeds every random choice of the model.
+    pub seed: u64,
+    /// Where the burn engine runs.
+    pub device: &'a str,
+    /// Train, validation and test rows; the test rows are not looked at.
+    pub split: &'a Split,
+    /// Users in all.
+    pub n_users: usize,
+    /// Items in all.
+    pub n_items: usize,
+    /// Who watches.
+    pub observer: &'a mut dyn Observer,
+    /// Where a trained model keeps its state from time to time.
+    pub checkpoint: &'a Path,
+    /// How long after the last checkpoint the next is due.
+    pub checkpoint_every: Duration,
+}
+
+impl Model {
+    /// Whether every seed gives the same model.
+    pub fn deterministic(&self) -> bool {
+        matches!(self.kind, Kind::Popularity | Kind::ItemKnn | Kind::Ease)
+    }
+
+    /// The settings by default, without seeds: those come from the experiment. On a device other than the CPU the
+    /// engine is burn.
+    pub fn default_config(&self, device: &str) -> Value {
+        let mut config = match self.kind {
+            Kind::Random | Kind::Popularity => json!({}),
+            Kind::ItemKnn => plain(&ItemKnnConfig::default()),
+            Kind::Ease => plain(&EaseConfig::default()),
+            Kind::Ials => plain(&IalsConfig::default()),
+            Kind::Trained(default) => {
+                let mut config = plain(&default());
+                if device != "flex" {
+                    config["training"]["engine"] = json!("burn");
+                }
+                config
+            }
+        };
+        if let Some(map) = config.as_object_mut() {
+            map.remove("seed");
+        }
+        if let Some(training) = config.get_mut("training").and_then(Value::as_object_mut) {
+            training.remove("seed");
+        }
+        config
+    }
+
+    /// Whether `config` is one of this model's.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the key, what it is and what is accepted.
+    pub fn check(&self, config: &Value) -> Result<()> {
+        match self.kind {
+            Kind::Random | Kind::Popularity => {
+                if config.as_object().is_some_and(|map| !map.is_empty()) {
+                    return Err(Error::Usage(format!("{} has no settings", self.name)));
+                }
+            }
+            Kind::ItemKnn => self.read::<ItemKnnConfig>(config, 0)?.validate().map_err(|e| self.wrong(e))?,
+            Kind::Ease => self.read::<EaseConfig>(config, 0)?.validate().map_err(|e| self.wrong(e))?,
+            Kind::Ials => self.read::<IalsConfig>(config, 0)?.validate().map_err(|e| self.wrong(e))?,
+            Kind::Trained(_) => self.read::<ModelConfig>(config, 0)?.validate().map_err(|e| self.wrong(e))?,
+        }
+        Ok(())
+    }
+
+    /// Fits the model.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for settings that do not hold, and what the model itself reports.
+    pub fn fit(&self, config: &Value, fit: Fit<'_>) -> Result<FittedModel> {
+        let train = || UserItems::new(&fit.split.train, fit.n_users, fit.n_items);
+        Ok(match self.kind {
+            Kind::Random => FittedModel::at_once(Random { n_items: fit.n_items, seed: fit.seed }),
+            Kind::Popularity => FittedModel::at_once(Popularity::fit(&train())),
+            Kind::ItemKnn => FittedModel::at_once(ItemKnn::fit(&train(), &self.read(config, fit.seed)?)?),
+            Kind::Ease => FittedModel::at_once(Ease::fit(&train(), &self.read(config, fit.seed)?)?),
+            Kind::Ials => FittedModel::at_once(Ials::fit(&train(), &self.read(config, fit.seed)?)?),
+            Kind::Trained(_) => {
+                let config: ModelConfig = self.read(config, fit.seed)?;
+                let session = Session {
+                    checkpoint: Some(fit.checkpoint),
+                    checkpoint_every: fit.checkpoint_every,
+                    device: fit.device,
+                    ..Session::new(fit.observer)
+                };
+                let fitted = cf_align::fit(&config, fit.split, fit.n_users, fit.n_items, session)?;
+                FittedModel {
+                    recommender: Box::new(fitted.embeddings),
+                    history: fitted.history,
+                    best_epoch: Some(fitted.best_epoch),
+                    warnings: fitted.warnings,
+                }
+            }
+        })
+    }
+
+    fn read<C: DeserializeOwned>(&self, config: &Value, seed: u64) -> Result<C> {
+        let mut config = config.clone();
+        match self.kind {
+            Kind::Trained(_) if config["training"].is_object() => config["training"]["seed"] = json!(seed),
+            Kind::Ials => config["seed"] = json!(seed),
+            _ => {}
+        }
+        serde_json::from_value(config).map_err(|error| self.wrong(error))
+    }
+
+    fn wrong(&self, error: impl std::fmt::Display) -> Error {
+        Error::Usage(format!("settings of {}: {error}", self.name))
+    }
+}
+
+fn plain(config: &impl Serialize) -> Value {
+    serde_json::to_value(config).expect("settings are plain data")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_of_every_model_hold() {
+        for model in MODELS {
+            let config = model.default_config("flex");
+            model.check(&config).unwrap();
+            let text = config.to_string();
+            assert!(!text.contains("\"seed\""), "{text}");
+        }
+    }
+
+    #[test]
+    fn another_device_means_the_burn_engine() {
+        let config = find("directau").unwrap().default_config("cuda:0");
+        assert_eq!(config["training"]["engine"], "burn");
+        assert_eq!(
+            find("ease").unwrap().default_config("cuda:0"),
+            find("ease").unwrap().default_config("flex")
+        );
+    }
+
+    #[test]
+    fn settings_that_do_not_hold_are_refused() {
+        let model = find("directau").unwrap();
+        let mut config = model.default_config("flex");
+        config["training"]["dim"] = json!(0);
+        assert_eq!(model.check(&config).unwrap_err().exit_code(), 2);
+        config["training"]["dim"] = json!("wide");
+        assert_eq!(model.check(&config).unwrap_err().exit_code(), 2);
+        assert_eq!(find("popularity").unwrap().check(&json!({"k": 1})).unwrap_err().exit_code(), 2);
+        assert!(find("bprr").unwrap_err().to_string().contains("directau-lightgcn"));
+    }
+}

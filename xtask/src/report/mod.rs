@@ -1,0 +1,6 @@
+//! The report: one self-contained HTML file, built from what an experiment found.
+
+pub mod charts;
+pub mod html;
+pub mod sections;
+pub mod svg;

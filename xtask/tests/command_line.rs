@@ -1,0 +1,327 @@
+//! The command line as a user meets it: exit codes, JSON shapes, resuming after a kill, the report.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+fn xtask(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("SEXTANT_DATA", folder.join("cache"))
+        .env("RAYON_NUM_THREADS", "2")
+        .env("SEXTANT_CHECKPOINT_SECONDS", "0")
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// A small data set: 60 users, 40 items in two blocks that users of the same parity prefer.
+fn data(folder: &Path) -> PathBuf {
+    let mut text = String::from("user_id:token\titem_id:token\trating:float\ttimestamp:float\n");
+    for user in 0..60_u32 {
+        for step in 0..12_u32 {
+            let item = (user % 2) * 20 + (user * 7 + step * 3 + step * step) % 20;
+            writeln!(text, "u{user}\ti{item}\t{}\t{}", 1 + (user + step) % 5, 1000 + user * 20 + step)
+                .unwrap();
+        }
+    }
+    let path = folder.join("tiny");
+    std::fs::create_dir_all(&path).unwrap();
+    std::fs::write(path.join("tiny.inter"), text).unwrap();
+    path
+}
+
+fn place() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path()).to_str().unwrap().to_owned();
+    (folder, data)
+}
+
+#[test]
+fn compare_writes_the_fixed_form() {
+    let (folder, data) = place();
+    let out = folder.path().join("out.json");
+    let mut arguments = vec!["compare", "--data", &data, "--split", "ratio:0.8,0.1,0.1"];
+    arguments.extend(["--models", "popularity,ease,random,bpr", "--seeds", "1,2", "--device", "flex"]);
+    arguments.extend(["--set", "bpr.dim=8", "--set", "all.epochs=3", "--set", "ease.lambda=10"]);
+    arguments.extend(["--json", out.to_str().unwrap(), "--report", "report.html"]);
+    let output = xtask(&arguments, folder.path());
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let value = json(&out);
+    assert_eq!(value["data"]["users"], 60);
+    assert_eq!(value["split"]["seed"], 2020);
+    let models = value["models"].as_array().unwrap();
+    let names: Vec<&str> = models.iter().map(|model| model["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["popularity", "ease", "random", "bpr"]);
+    for model in models {
+        let deterministic = model["deterministic"].as_bool().unwrap();
+        let runs = if deterministic { 1 } else { 2 };
+        for metric in ["recall@10", "ndcg@20", "recall@20", "hit@50", "precision@10", "mrr@10", "map@50"] {
+            let value = &model["metrics"][metric];
+            assert_eq!(value["runs"].as_array().unwrap().len(), runs, "{metric}");
+            let mean = value["mean"].as_f64().unwrap();
+            assert!((0.0..=1.0).contains(&mean), "{metric} {mean}");
+            if deterministic {
+                assert_eq!(value["std"], 0.0);
+            }
+        }
+        for metric in ["coverage@20", "gini@20", "novelty@20", "popularity@20"] {
+            assert!(model["metrics"][metric]["mean"].is_f64(), "{metric}");
+        }
+        assert!(model["seconds"]["fit"].as_f64().unwrap() >= 0.0);
+        assert!(model["seconds"]["evaluate"].as_f64().unwrap() > 0.0);
+        assert_eq!(model["seconds"]["epoch_median"].is_f64(), model["name"] == "bpr");
+        if Path::new("/proc/self/status").exists() {
+            assert!(model["peak_rss_mib"].as_f64().unwrap() > 1.0);
+        }
+        assert!(model["config"].is_object());
+    }
+    assert_eq!(models[1]["config"]["lambda"], 10);
+    assert_eq!(models[3]["config"]["training"]["dim"], 8);
+    let random = models[2]["metrics"]["ndcg@20"]["runs"].as_array().unwrap();
+    assert_ne!(random[0], random[1], "seeds give different runs");
+    page_is_sound(&std::fs::read_to_string(folder.path().join("report.html")).unwrap());
+}
+
+#[test]
+fn the_same_command_gives_the_same_numbers() {
+    let (folder, data) = place();
+    let run = |threads: &str, out: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["compare", "--data", &data, "--models", "bpr,ials", "--seeds", "5", "--set", "all.dim=8"])
+            .args(["--set", "bpr.epochs=4", "--json", out])
+            .current_dir(folder.path())
+            .env("RAYON_NUM_THREADS", threads)
+            .output()
+            .unwrap();
+        assert_eq!(code(&output), 0, "{}", said(&output));
+        let value = json(&folder.path().join(out));
+        value["models"].as_array().unwrap().iter().map(|model| model["metrics"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(run("1", "a.json"), run("2", "b.json"));
+}
+
+#[test]
+fn exit_codes_tell_what_went_wrong() {
+    let (folder, data) = place();
+    let ends = |arguments: &[&str]| {
+        let output = xtask(arguments, folder.path());
+        (code(&output), said(&output))
+    };
+    assert_eq!(ends(&["--help"]).0, 0);
+    assert_eq!(ends(&["compare", "--help"]).0, 0);
+    assert_eq!(ends(&["nonsense"]).0, 2);
+    assert_eq!(ends(&["compare", "--data", &data, "--models", "bprr"]).0, 2);
+    assert_eq!(ends(&["compare", "--data", &data, "--models", "ease", "--split", "half"]).0, 2);
+    let (number, text) = ends(&["compare", "--data", &data, "--models", "ease", "--set", "ease.gamma=1"]);
+    assert_eq!(number, 2);
+    assert!(text.contains("there are: lambda"), "{text}");
+    let (number, text) = ends(&["compare", "--data", "no-such-data", "--models", "ease"]);
+    assert_eq!(number, 3, "{text}");
+    assert_eq!(ends(&["run", "no-such-experiment"]).0, 2);
+    std::fs::write(folder.path().join("tiny/tiny.inter"), "user_id:token\titem_id:token\nu1\n").unwrap();
+    let (number, text) = ends(&["data", "stats", &data]);
+    assert_eq!(number, 3);
+    assert!(text.contains("tiny.inter:2"), "{text}");
+}
+
+#[test]
+fn a_failure_of_one_model_leaves_the_others() {
+    let (folder, data) = place();
+    let out = folder.path().join("out.json");
+    // A catalogue that EASE refuses by its own memory bound.
+    let mut arguments = vec!["compare", "--data", &data, "--models", "ease,popularity"];
+    arguments.extend(["--set", "ease.memory_limit=1", "--json", out.to_str().unwrap()]);
+    let output = xtask(&arguments, folder.path());
+    assert_eq!(code(&output), 1, "{}", said(&output));
+    let value = json(&out);
+    assert!(value["models"][0]["failures"][0]["error"].as_str().unwrap().len() > 10);
+    assert!(value["models"][0]["metrics"].as_object().unwrap().is_empty());
+    assert!(value["models"][1]["metrics"]["ndcg@20"]["mean"].as_f64().unwrap() > 0.0);
+}
+
+const LONG: &str = r#"
+about = "A run that is long enough to be killed."
+data = "DATA"
+models = ["popularity", "directau"]
+seeds = [3]
+[settings.directau]
+dim = 16
+epochs = 400
+patience = 1000
+batch_size = 64
+"#;
+
+#[test]
+fn a_killed_run_goes_on_and_ends_in_the_same_result() {
+    let (folder, data) = place();
+    std::fs::write(folder.path().join("long.toml"), LONG.replace("DATA", &data)).unwrap();
+    let output = xtask(&["run", "long.toml", "--out", "whole", "--json", "whole.json"], folder.path());
+    assert_eq!(code(&output), 0, "{}", said(&output));
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["run", "long.toml", "--out", "cut"])
+        .current_dir(folder.path())
+        .env("SEXTANT_CHECKPOINT_SECONDS", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let run = folder.path().join("cut/directau/3");
+    let started = Instant::now();
+    let epochs = || std::fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |text| text.lines().count());
+    while epochs() < 3 {
+        assert!(started.elapsed() < Duration::from_secs(120), "no epoch came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap(); // SIGKILL: nothing can be tidied up
+    child.wait().unwrap();
+    // The orphaned child notices at its next epoch that nobody listens.
+    let started = Instant::now();
+    let mut before = epochs();
+    loop {
+        std::thread::sleep(Duration::from_millis(300));
+        let now = epochs();
+        if now == before {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "the child goes on without its parent");
+        before = now;
+    }
+    assert!(!run.join("result.json").exists(), "the run was finished before it was killed");
+    assert!(run.join("checkpoint.safetensors").exists());
+
+    // Without --resume nothing is overwritten; with another setting nothing is mixed.
+    let output = xtask(&["run", "long.toml", "--out", "cut"], folder.path());
+    assert_eq!(code(&output), 4, "{}", said(&output));
+    let changed = ["run", "long.toml", "--out", "cut", "--resume", "--set", "directau.gamma=0.3"];
+    let output = xtask(&changed, folder.path());
+    assert_eq!(code(&output), 4, "{}", said(&output));
+    assert!(said(&output).contains("gamma"), "{}", said(&output));
+
+    let output =
+        xtask(&["run", "long.toml", "--out", "cut", "--resume", "--json", "cut.json"], folder.path());
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let metrics = |name: &str| {
+        let value = json(&folder.path().join(name));
+        (value["models"][1]["metrics"].clone(), value["models"][1]["best_epochs"].clone())
+    };
+    assert_eq!(metrics("cut.json"), metrics("whole.json"));
+
+    // Finished runs are kept as they are.
+    let result = run.join("result.json");
+    let written = std::fs::metadata(&result).unwrap().modified().unwrap();
+    let output = xtask(&["run", "long.toml", "--out", "cut", "--resume"], folder.path());
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert_eq!(std::fs::metadata(&result).unwrap().modified().unwrap(), written);
+    page_is_sound(&std::fs::read_to_string(folder.path().join("cut/report.html")).unwrap());
+}
+
+#[test]
+fn data_is_described_converted_and_checked() {
+    let (folder, data) = place();
+    let output = xtask(&["data", "stats", &data, "--json"], folder.path());
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["statistics"]["users"], 60);
+    let output = xtask(&["data", "convert", &data, "converted", "--to", "atomic"], folder.path());
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let output = xtask(&["data", "stats", "converted/tiny.inter", "--json"], folder.path());
+    let again: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(again["statistics"], value["statistics"]);
+    let output = xtask(&["data", "list", "--json"], folder.path());
+    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let state = |name: &str| {
+        let entry = list.as_array().unwrap().iter().find(|entry| entry["name"] == name);
+        entry.unwrap()["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(state("mt-mini"), "in the repository");
+    assert_eq!(state("ml-100k"), "to fetch");
+    assert_eq!(code(&xtask(&["data", "check", "mt-mini"], folder.path())), 0);
+    assert_eq!(code(&xtask(&["data", "check", "ml-100k"], folder.path())), 3);
+}
+
+#[test]
+fn a_local_copy_is_imported_once_its_terms_are_accepted() {
+    let (folder, data) = place();
+    let fetch = |more: &[&str]| {
+        let mut arguments = vec!["data", "fetch", "ml-100k", "--from", &data];
+        arguments.extend(more);
+        let output = xtask(&arguments, folder.path());
+        (code(&output), said(&output))
+    };
+    let (number, text) = fetch(&[]);
+    assert_eq!(number, 2, "{text}");
+    assert!(text.contains("--accept-terms") && text.contains("research use"), "{text}");
+    assert_eq!(fetch(&["--accept-terms"]).0, 0);
+    assert_eq!(code(&xtask(&["data", "check", "ml-100k"], folder.path())), 0);
+    assert_eq!(code(&xtask(&["data", "stats", "ml-100k"], folder.path())), 0);
+    // Another file of the same name is not what was seen first.
+    let path = folder.path().join("tiny/tiny.inter");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text + "u1\ti1\t1\t1\n").unwrap();
+    assert_eq!(fetch(&["--accept-terms", "--fresh"]).0, 3);
+    std::fs::write(folder.path().join("cache/ml-100k/tiny.inter"), "broken").unwrap();
+    assert_eq!(code(&xtask(&["data", "check", "ml-100k"], folder.path())), 3);
+}
+
+/// Elements are closed in order, attributes quoted, and nothing is loaded from anywhere.
+fn page_is_sound(page: &str) {
+    const VOID: [&str; 4] = ["meta", "br", "link", "img"];
+    let mut open: Vec<&str> = Vec::new();
+    let mut ids = std::collections::HashSet::new();
+    let body = page.strip_prefix("<!DOCTYPE html>").expect("a document type");
+    let (start, end) = (body.find("<style>").unwrap(), body.find("</style>").unwrap());
+    let markup = format!("{}{}", &body[..start], &body[end + "</style>".len()..]);
+    let mut rest = markup.as_str();
+    while let Some(at) = rest.find('<') {
+        let close = rest[at..].find('>').expect("every tag ends") + at;
+        let tag = &rest[at + 1..close];
+        assert!(!rest[..at].contains('>'), "a loose > before <{tag}>");
+        rest = &rest[close + 1..];
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "closed out of order");
+            continue;
+        }
+        let name = tag.split([' ', '/']).next().unwrap();
+        assert_eq!(tag.matches('"').count() % 2, 0, "quotes of <{tag}>");
+        if let Some(id) = tag.split(" id=\"").nth(1) {
+            assert!(ids.insert(id.split('"').next().unwrap().to_owned()), "id twice: {tag}");
+        }
+        if !tag.ends_with('/') && !VOID.contains(&name) {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "not closed: {open:?}");
+    for foreign in ["http:", "https:", "src=", "@import", "url(", "<script", "<link", "<img", "NaN", "inf\""]
+    {
+        assert!(!page.contains(foreign), "the page has {foreign}");
+    }
+    for needed in
+        ["<svg", "role=\"img\"", "<caption>", "<desc", "prefers-color-scheme", "viewport", "lang=\"en\""]
+    {
+        assert!(page.contains(needed), "the page lacks {needed}");
+    }
+    for place in page.split("aria-labelledby=\"").skip(1) {
+        for id in place.split('"').next().unwrap().split(' ') {
+            assert!(ids.contains(id), "no element has the id {id}");
+        }
+    }
+}

@@ -69,7 +69,7 @@ fn run(case: &Value, edges: Option<&Value>, loss: Loss, encoder: Encoder) -> Bat
         None => batch.clone(),
     };
     let config = config(loss, encoder, case);
-    gradients(&config, &graph(&edges, case), &parameters(case), &batch, &negatives, "flex").unwrap()
+    gradients(&config, &graph(&edges, case), &parameters(case), &batch, &negatives, &flex()).unwrap()
 }
 
 fn assert_near(what: &str, ours: f64, theirs: &Value) {

@@ -177,7 +177,7 @@ fn gradients_equal_finite_differences_for_every_loss_and_encoder() {
             }
             let (config, positives, parameters) = small(loss.clone(), encoder);
             let at = |parameters: &Parameters| {
-                gradients(&config, &positives, parameters, &batch, &negatives, "flex").unwrap()
+                gradients(&config, &positives, parameters, &batch, &negatives, &flex()).unwrap()
             };
             let exact = at(&parameters).gradients;
             type Field = fn(&mut Parameters) -> &mut Vec<f32>;

@@ -5,7 +5,7 @@
 #![allow(clippy::print_stdout, reason = "says which device was compared, or that the test was skipped")]
 
 use cf_align::ModelConfig;
-use cf_align::autodiff::{AutodiffEngine, available};
+use cf_align::autodiff::{self, AutodiffEngine, available};
 use cf_align::train::{EngineState, EpochLosses, TrainingEngine};
 use rec_core::{Interactions, ItemId, UserId};
 
@@ -15,7 +15,8 @@ fn three_steps(config: &ModelConfig, device: &str) -> (EpochLosses, EngineState)
         .map(|row| (UserId::from_index(row % n_users), ItemId::from_index((row * 7 + row / 40) % n_items)))
         .unzip();
     let rows = Interactions::from_pairs(users, items);
-    let mut engine = AutodiffEngine::new(config, &rows, n_users, n_items, device).unwrap();
+    let mut engine =
+        AutodiffEngine::new(config, &rows, n_users, n_items, &autodiff::device(device).unwrap()).unwrap();
     let losses = engine.train_epoch(0).unwrap();
     (losses, engine.state())
 }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rec_core::{Interactions, ItemId, UserId, UserItems, random};
 
 use super::model::values;
-use super::{Adam, Model, Moments, Parameters, device};
+use super::{Adam, Model, Moments, Parameters};
 use crate::batches;
 use crate::config::{Loss, ModelConfig, Optimizer};
 use crate::embeddings::Embeddings;
@@ -21,7 +21,7 @@ const STEPS_BETWEEN_READINGS: usize = 64;
 /// every row at every step. On `flex` the same seed gives the same tables whatever the number of threads; on a GPU
 /// rows that occur several times in a batch may be summed in another order from run to run.
 pub struct AutodiffEngine<'a> {
-    config: &'a ModelConfig,
+    config: ModelConfig,
     rows: &'a Interactions,
     positives: UserItems,
     device: Device,
@@ -34,20 +34,20 @@ pub struct AutodiffEngine<'a> {
 }
 
 impl<'a> AutodiffEngine<'a> {
-    /// An engine before its first epoch, on the device called `device_name` (see [`device()`]).
+    /// An engine before its first epoch, on `device` (see [`device()`](super::device())).
     ///
     /// # Errors
-    /// [`Error::Config`] if `config` does not hold, asks for [`Optimizer::Lazy`] (burn's gradients are dense), or there
-    /// is no such device; [`Error::Core`] if there is no interaction, or BPR meets a user who touched every item.
+    /// [`Error::Config`] if `config` does not hold, asks for [`Optimizer::Lazy`] (burn's gradients are dense);
+    /// [`Error::Core`] if there is no interaction, or BPR meets a user who touched every item.
     ///
     /// # Panics
     /// If `rows` name a user or item that does not exist.
     pub fn new(
-        config: &'a ModelConfig,
+        config: &ModelConfig,
         rows: &'a Interactions,
         n_users: usize,
         n_items: usize,
-        device_name: &str,
+        device: &Device,
     ) -> Result<Self> {
         config.validate()?;
         if config.training.optimizer == Optimizer::Lazy {
@@ -63,11 +63,11 @@ impl<'a> AutodiffEngine<'a> {
         if matches!(config.loss, Loss::Bpr { .. }) {
             batches::check_sampling(&positives)?;
         }
-        let device = device(device_name)?.autodiff();
+        let device = device.clone().autodiff();
         let model = Model::new(config, &positives, Parameters::initial(config, n_users, n_items), &device);
         let tables = model.encoder.tables();
         Ok(Self {
-            config,
+            config: config.clone(),
             rows,
             tables: [Moments::zeros_like(&tables.users), Moments::zeros_like(&tables.items)],
             margins: model
@@ -120,17 +120,18 @@ impl<'a> AutodiffEngine<'a> {
 
 impl TrainingEngine for AutodiffEngine<'_> {
     fn train_epoch(&mut self, epoch: usize) -> Result<EpochLosses> {
-        let training = &self.config.training;
+        let (batch_size, learning_rate, seed) =
+            (self.config.training.batch_size, self.config.training.learning_rate, self.config.training.seed);
         let mut order = std::mem::take(&mut self.order);
-        batches::shuffle(self.rows, training.seed, epoch, &mut order);
+        batches::shuffle(self.rows, seed, epoch, &mut order);
         let sampled = matches!(self.config.loss, Loss::Bpr { .. });
-        let mut rng = random::stream(training.seed, "negatives", epoch as u64);
+        let mut rng = random::stream(seed, "negatives", epoch as u64);
         let mut negatives = Vec::new();
         let mut sums = Vec::new();
         let mut names = Vec::new();
         let mut waiting = Vec::new();
         let mut steps = 0;
-        let mut parts = batches::batches(&order, training.batch_size).peekable();
+        let mut parts = batches::batches(&order, batch_size).peekable();
         while let Some(batch) = parts.next() {
             if sampled {
                 negatives.clear();
@@ -150,7 +151,7 @@ impl TrainingEngine for AutodiffEngine<'_> {
                             epoch,
                             step: steps,
                             loss: f64::from(numbers[0]),
-                            learning_rate: training.learning_rate,
+                            learning_rate,
                         });
                     }
                     sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += f64::from(*number));
@@ -172,12 +173,7 @@ impl TrainingEngine for AutodiffEngine<'_> {
             Loss::GraphAu { .. } => model.encoder.tables().forward(),
             _ => model.encoder.forward(),
         };
-        Embeddings {
-            dim: self.config.training.dim,
-            users: values(users),
-            items: values(items),
-            scoring: self.config.scoring,
-        }
+        Embeddings::new(self.config.training.dim, values(users), values(items), self.config.scoring)
     }
 
     fn state(&mut self) -> EngineState {
@@ -260,7 +256,7 @@ fn load<const D: usize>(
     shape[0] += shapes[1][0];
     let inner = device.clone().inner();
     let read = |name: &str| -> Result<[Tensor<D>; 2]> {
-        let values = &find(state, name, &shape)?.values;
+        let values = &state.tensor(name, &shape)?.values;
         let (users, items) = values.split_at(shapes[0].iter().product());
         let tensor =
             |values: &[f32], shape| Tensor::from_data(TensorData::new(values.to_vec(), shape), &inner);
@@ -274,18 +270,4 @@ fn load<const D: usize>(
         Moments { first: item_first, second: item_second },
     ];
     Ok((values, moments))
-}
-
-/// The tensor called `name`, which must have the shape `shape`.
-fn find<'a>(state: &'a EngineState, name: &str, shape: &[usize]) -> Result<&'a StateTensor> {
-    let invalid = |what: String| Error::from(rec_core::Error::invalid(what));
-    let found = state.tensors.iter().find(|tensor| tensor.name == name);
-    let found = found.ok_or_else(|| invalid(format!("the checkpoint has no tensor {name}")))?;
-    if found.shape != shape || found.values.len() != shape.iter().product::<usize>() {
-        return Err(invalid(format!(
-            "the checkpoint's {name} has the shape {:?}, the model {shape:?}",
-            found.shape
-        )));
-    }
-    Ok(found)
 }

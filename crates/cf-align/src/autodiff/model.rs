@@ -6,8 +6,8 @@ use rec_core::{ItemId, UserId, UserItems};
 
 use super::directau::Objective;
 use super::{
-    Graph, LightGcn, Margins, MatrixFactorization, bpr, device, directau, directau_weighted,
-    embedding_penalty, graphau, mawu,
+    Graph, LightGcn, Margins, MatrixFactorization, bpr, directau, directau_weighted, embedding_penalty,
+    graphau, mawu,
 };
 use crate::config::{self, Loss, ModelConfig};
 use crate::{Result, init};
@@ -183,13 +183,13 @@ pub struct BatchGradients {
 }
 
 /// The loss of `batch` and its gradients with respect to the raw tables (and MAWU's margins), by autodiff on
-/// `device_name`: what the fused engine's analytic gradients are held against.
+/// `device`: what the fused engine's analytic gradients are held against.
 ///
 /// `positives` is the training graph, used by LightGCN; `negatives` holds one item for each pair of the batch for BPR
 /// and is ignored otherwise.
 ///
 /// # Errors
-/// If `config` does not hold or there is no such device.
+/// If `config` does not hold.
 ///
 /// # Panics
 /// As [`Model::objective`], and if `parameters` do not fit `config` and `positives`.
@@ -199,10 +199,10 @@ pub fn gradients(
     parameters: &Parameters,
     batch: &[(UserId, ItemId)],
     negatives: &[ItemId],
-    device_name: &str,
+    device: &Device,
 ) -> Result<BatchGradients> {
     config.validate()?;
-    let device = device(device_name)?.autodiff();
+    let device = device.clone().autodiff();
     let model = Model::new(config, positives, parameters.clone(), &device);
     let objective = model.objective(&config.loss, batch, negatives);
     let mut gradients = objective.loss.backward();

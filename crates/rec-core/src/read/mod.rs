@@ -12,6 +12,7 @@
 //! | [`adjacency`] | NGCF / LightGCN and SELFRec lists |
 //! | [`dense`] | rating matrices as text |
 //! | [`movielens`] | MovieLens' movie and user tables |
+//! | `tables` | quoted CSV and Parquet (feature `polars`) |
 //!
 //! Every reader works line by line with a [bound](MAX_LINE_BYTES) on the length of a line. Ragged rows, NaN and
 //! infinite numbers, ids that are not ids, text that is not UTF-8, wrong headers and empty files are errors with
@@ -29,6 +30,8 @@ mod lines;
 pub mod movielens;
 pub mod registry;
 pub mod sequence;
+#[cfg(feature = "polars")]
+pub mod tables;
 
 pub use builder::{At, Builder, Record, Report, Visit};
 pub use features::{Features, Roles};

@@ -62,12 +62,6 @@ impl Embeddings {
         Self { dim, users, items, scoring, panels: OnceLock::new() }
     }
 
-    /// Both tables, for a model that changes them; what was derived from them is forgotten.
-    pub(crate) fn tables_mut(&mut self) -> (&mut Vec<f32>, &mut Vec<f32>) {
-        self.panels.take();
-        (&mut self.users, &mut self.items)
-    }
-
     /// Length of a vector.
     pub fn dim(&self) -> usize {
         self.dim

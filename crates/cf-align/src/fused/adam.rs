@@ -183,8 +183,8 @@ fn advance<S: Simd>(
     *first = S::mul_add(S::splat(1.0 - BETA1), S::sub(gradient, *first), *first);
     let square = S::mul(gradient, gradient);
     *second = S::mul_add(S::splat(BETA2), *second, S::mul(S::splat(1.0 - BETA2), square));
-    let denominator = S::mul_add(S::sqrt(*second), S::splat(step.correction), S::splat(EPSILON));
-    *values = S::mul_add(S::splat(-step.rate), S::div(*first, denominator), *values);
+    let direction = S::over_root(*first, *second, S::splat(step.correction), S::splat(EPSILON));
+    *values = S::mul_add(S::splat(-step.rate), direction, *values);
 }
 
 struct CatchUp<'a> {

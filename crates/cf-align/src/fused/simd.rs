@@ -34,6 +34,12 @@ pub(crate) trait Simd: Copy {
     /// `a * 2^n` for whole `n` in -126..=127.
     fn scale(a: Self::V, n: Self::V) -> Self::V;
 
+    /// `m / (sqrt(v) * scale + shift)` for `v >= 0` and a positive `shift`, within a few units of the last place.
+    #[inline(always)]
+    fn over_root(m: Self::V, v: Self::V, scale: Self::V, shift: Self::V) -> Self::V {
+        Self::div(m, Self::mul_add(Self::sqrt(v), scale, shift))
+    }
+
     /// `e^x` for `x` in about -80..=80, within 2 units of the last place: `x = n ln 2 + r`, a polynomial in `r`.
     #[inline(always)]
     fn exp(x: Self::V) -> Self::V {
@@ -271,6 +277,21 @@ mod x86 {
             intrinsic!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
         }
         #[inline(always)]
+        fn over_root(m: __m512, v: __m512, scale: __m512, shift: __m512) -> __m512 {
+            // Estimates of 14 bits and one Newton step each: half the time of the square root and the division,
+            // which do not pipeline.
+            intrinsic!({
+                let v = _mm512_max_ps(v, _mm512_set1_ps(1e-30));
+                let y = _mm512_rsqrt14_ps(v);
+                let half = _mm512_mul_ps(_mm512_mul_ps(v, _mm512_set1_ps(0.5)), y);
+                let y = _mm512_mul_ps(y, _mm512_fnmadd_ps(half, y, _mm512_set1_ps(1.5)));
+                let below = _mm512_fmadd_ps(_mm512_mul_ps(v, y), scale, shift);
+                let q = _mm512_rcp14_ps(below);
+                let q = _mm512_mul_ps(q, _mm512_fnmadd_ps(below, q, _mm512_set1_ps(2.0)));
+                _mm512_mul_ps(m, q)
+            })
+        }
+        #[inline(always)]
         fn scale(a: __m512, n: __m512) -> __m512 {
             intrinsic!(_mm512_scalef_ps(a, n))
         }
@@ -350,6 +371,39 @@ mod tests {
             for (x, y) in self.0.chunks_exact(S::LANES).zip(self.1.chunks_exact_mut(S::LANES)) {
                 // SAFETY: both chunks hold exactly LANES numbers.
                 unsafe { S::store(y.as_mut_ptr(), S::exp(S::load(x.as_ptr()))) }
+            }
+        }
+    }
+
+    struct OverRoots<'a>(&'a [f32], &'a mut [f32]);
+
+    impl Kernel for OverRoots<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self) {
+            for (v, y) in self.0.chunks_exact(S::LANES).zip(self.1.chunks_exact_mut(S::LANES)) {
+                // SAFETY: both chunks hold exactly LANES numbers.
+                unsafe {
+                    let v = S::load(v.as_ptr());
+                    S::store(y.as_mut_ptr(), S::over_root(S::splat(3.0), v, S::splat(2.0), S::splat(1e-8)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn division_by_a_root_is_exact_to_a_few_units_on_every_level() {
+        let mut v: Vec<f32> = (0..16 * 64).map(|i| 10f32.powf(-37.0 + i as f32 * (60.0 / 1024.0))).collect();
+        v[0] = 0.0;
+        for level in [Level::Portable, Level::Avx2, Level::Avx512] {
+            if level > detected() {
+                continue;
+            }
+            let mut y = vec![0.0; v.len()];
+            dispatch_at(level, OverRoots(&v, &mut y));
+            for (v, y) in v.iter().zip(&y) {
+                let exact = 3.0 / (f64::from(*v).sqrt() * 2.0 + f64::from(1e-8f32));
+                assert!((f64::from(*y) / exact - 1.0).abs() < 5e-7, "{level:?}: {v} gives {y}, not {exact}");
             }
         }
     }

@@ -46,3 +46,8 @@ pub use popularity::{Popularity, Random};
 pub use serving::Hit;
 pub use store::{Model, Saved};
 pub use train::{Fitted, Session, fit};
+
+/// Compiles and runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -337,6 +337,8 @@ pub enum Format {
     Tsv,
     /// One comma-separated file with a plain header
     Csv,
+    /// One Parquet file (needs a build with the feature `polars`)
+    Parquet,
 }
 
 #[cfg(test)]

@@ -314,9 +314,15 @@ fn page_is_sound(page: &str) {
     {
         assert!(!page.contains(foreign), "the page has {foreign}");
     }
-    for needed in
-        ["<svg", "role=\"img\"", "<caption>", "<desc", "prefers-color-scheme", "viewport", "lang=\"en\""]
-    {
+    for needed in [
+        "<svg",
+        "role=\"img\"",
+        "<caption><span>",
+        "<desc",
+        "prefers-color-scheme",
+        "viewport",
+        "lang=\"en\"",
+    ] {
         assert!(page.contains(needed), "the page lacks {needed}");
     }
     for place in page.split("aria-labelledby=\"").skip(1) {

@@ -1,9 +1,9 @@
 //! `data`: lists, fetches, checks, describes and converts data sets.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rec_core::dataset::Statistics;
-use rec_core::write;
+use rec_core::{Dataset, write};
 use serde_json::json;
 
 use crate::cli::{Data, DataCheck, DataConvert, DataList, DataStats, Format};
@@ -147,10 +147,23 @@ fn convert(arguments: &DataConvert) -> Result<()> {
         Format::Atomic => write::atomic(&dataset, folder, &dataset.name)?,
         Format::Tsv => delimited("tsv", "\t")?,
         Format::Csv => delimited("csv", ",")?,
+        Format::Parquet => parquet(&dataset, folder)?,
     };
     let shown = |path: &Path| path.display().to_string();
     let names: Vec<String> = files.iter().map(|path| shown(path)).collect();
     table::show(&arguments.json, &json!({"files": names}), &names.join("\n"))?;
     output::note(format!("{} interactions", table::grouped(dataset.interactions.len())));
     Ok(())
+}
+
+#[cfg(feature = "polars")]
+fn parquet(dataset: &Dataset, folder: &Path) -> Result<Vec<PathBuf>> {
+    let path = folder.join(format!("{}.parquet", dataset.name));
+    rec_core::read::tables::write_parquet(dataset, &path)?;
+    Ok(vec![path])
+}
+
+#[cfg(not(feature = "polars"))]
+fn parquet(_: &Dataset, _: &Path) -> Result<Vec<PathBuf>> {
+    Err(Error::Usage("--to parquet needs a build with the feature polars".into()))
 }

@@ -43,7 +43,7 @@ pub fn dots(rows: &[Dots], metric: &str) -> String {
     both(height, height, |frame| {
         let mut drawing = Drawing::new();
         let left = if frame.narrow { 118.0 } else { 170.0 };
-        let right = f64::from(frame.width) - if frame.narrow { 46.0 } else { 70.0 };
+        let right = f64::from(frame.width) - if frame.narrow { 62.0 } else { 70.0 };
         let bottom = f64::from(height) - 46.0;
         let values = || rows.iter().flat_map(|row| row.runs.iter().copied().chain([row.mean]));
         let x = Scale::over(values().chain([0.0]), 0.0, (left, right));
@@ -207,11 +207,12 @@ pub fn trajectories(paths: &[Trajectory], quality: &str) -> String {
         let x = Scale::over([lowest - room * span, highest + 0.06 * span].into_iter(), 0.0, (left, right));
         let y = Scale::over(all().map(|state| state.uniformity), 0.06, (bottom, top));
         let ticks = if frame.narrow { (5, 6) } else { (9, 7) };
-        drawing.axes(
-            (&x, "alignment (lower: interacting users and items are closer)"),
-            (&y, "uniformity (lower: vectors spread more evenly)"),
-            ticks,
-        );
+        let x_title = if frame.narrow {
+            "alignment (lower: pairs closer)"
+        } else {
+            "alignment (lower: interacting users and items are closer)"
+        };
+        drawing.axes((&x, x_title), (&y, "uniformity (lower: vectors spread more evenly)"), ticks);
         let at = |state: &State| (x.at(state.alignment), y.at(state.uniformity));
         for path in paths {
             let points: Vec<_> = path.states.iter().map(at).collect();

@@ -83,8 +83,8 @@ impl Cell {
 /// A wide table that scrolls in its own box. The first cell of a row is its heading.
 pub fn table(caption: &str, head: &[String], rows: &[(String, Vec<Cell>)]) -> String {
     let mut out = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table><caption>{caption}\
-         </caption><thead><tr>",
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table><caption><span>{caption}\
+         </span></caption><thead><tr>",
         caption = escape(caption)
     );
     for name in head {
@@ -115,7 +115,7 @@ pub fn table(caption: &str, head: &[String], rows: &[(String, Vec<Cell>)]) -> St
 pub fn facts(caption: &str, rows: &[(String, String)]) -> String {
     let mut out = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table \
-         class=\"facts-table\"><caption>{caption}</caption><tbody>",
+         class=\"facts-table\"><caption><span>{caption}</span></caption><tbody>",
         caption = escape(caption)
     );
     for (name, value) in rows {

@@ -35,8 +35,9 @@ pub fn lead(comparison: &Comparison) -> String {
 
 /// The line of facts under the finding.
 pub fn facts_line(comparison: &Comparison) -> String {
-    let text =
-        |map: &serde_json::Map<String, Value>, key: &str| map.get(key).map_or_else(String::new, plain_value);
+    let text = |map: &serde_json::Map<String, Value>, key: &str| {
+        map.get(key).map_or_else(String::new, |value| plain_value(key, value))
+    };
     let seeds: Vec<String> = comparison.seeds.iter().map(u64::to_string).collect();
     format!(
         "{} · {} users, {} items, {} interactions · split {} (seed {}) · seeds {}",
@@ -124,9 +125,10 @@ fn metrics_table(comparison: &Comparison, metrics: &[String], caption: &str) -> 
                     let Some(summary) = model.metric(metric) else { return Cell::plain("–") };
                     let close = *metric == comparison.primary
                         && model.significance.as_ref().is_some_and(|test| !test.significant());
+                    let digits = decimals(summary.mean);
                     Cell {
-                        text: figures(summary.mean),
-                        deviation: (model.runs.len() > 1).then(|| figures(summary.std)),
+                        text: format!("{:.digits$}", summary.mean),
+                        deviation: (model.runs.len() > 1).then(|| format!("{:.digits$}", summary.std)),
                         mark: match *best == Some(model.name.as_str()) {
                             true => Mark::Best,
                             false if close => Mark::Close,
@@ -318,7 +320,8 @@ fn geometry(comparison: &Comparison) -> Section {
          each can be had at the cost of the other; good rankings need both.",
     );
     let caption = format!(
-        "The path of each model while it trains (the seed in the middle), coloured by validation {}.{}",
+        "The path of each model from its first epoch to its last (the seed in the middle), coloured by validation \
+         {}.{}",
         metric,
         untrained_note(comparison, "vectors that are trained step by step, and so without a path")
     );
@@ -374,7 +377,7 @@ fn details(comparison: &Comparison) -> Section {
         .collect();
     body.push_str(&metrics_table(comparison, &accuracy, "All accuracy metrics on the test part"));
     let rows = |map: &serde_json::Map<String, Value>| -> Vec<(String, String)> {
-        map.iter().map(|(key, value)| (key.replace('_', " "), plain_value(value))).collect()
+        map.iter().map(|(key, value)| (key.replace('_', " "), plain_value(key, value))).collect()
     };
     body.push_str(&html::facts("Data", &rows(&comparison.data)));
     body.push_str(&html::facts("Split", &rows(&comparison.split)));
@@ -421,22 +424,31 @@ fn pretty(metric: &str) -> String {
     k.map_or(measure.clone(), |k| format!("{measure}@{k}"))
 }
 
-fn figures(value: f64) -> String {
-    if value.abs() >= 100.0 { format!("{value:.1}") } else { format!("{value:.DECIMALS$}") }
+/// How many decimals a value of this size is shown with; its deviation has as many.
+fn decimals(value: f64) -> usize {
+    match value.abs() {
+        size if size >= 100.0 => 1,
+        size if size >= 10.0 => 2,
+        _ => DECIMALS,
+    }
 }
 
 fn p_value(p: f64) -> String {
     if p < 1e-4 { "< 0.0001".into() } else { format!("{p:.4}") }
 }
 
-fn plain_value(value: &Value) -> String {
+/// A value of the data or the split as text; counts are grouped, seeds are not.
+fn plain_value(key: &str, value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
         Value::Number(number) => match number.as_u64() {
-            Some(whole) if whole >= 10_000 => table::grouped(whole as usize),
+            Some(whole) if !key.contains("seed") => table::grouped(whole as usize),
             _ => number.to_string(),
         },
-        Value::Array(values) => values.iter().map(plain_value).collect::<Vec<_>>().join(", "),
+        Value::Array(values) => {
+            values.iter().map(|value| plain_value(key, value)).collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     }
 }

@@ -5,7 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use cf_align::batches;
+use cf_align::fused::FusedEngine;
+use cf_align::train::TrainingEngine;
 use cf_align::{Ease, EaseConfig, Ials, IalsConfig, ItemKnn, ItemKnnConfig, ModelConfig, Session, Training};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, Par};
 use rec_core::evaluate::Evaluator;
 use rec_core::metrics::{Measure, Metric};
 use rec_core::split::SplitSpec;
@@ -130,6 +135,12 @@ const CASES: &[Case] = &[
         }),
     },
     Case { name: "ease", about: "EASE in closed form", ours: ease, peer: None },
+    Case {
+        name: "gemm-share",
+        about: "a DirectAU step (batches of 1024) beside one matrix product with the same number of operations",
+        ours: gemm_share,
+        peer: None,
+    },
 ];
 
 /// Runs the cases, ours and theirs in turn, and reports medians and their ratios.
@@ -241,6 +252,16 @@ fn summary(case: &Case, ours: &[Sample], theirs: &[Value]) -> Value {
             peers.push(json!({"name": name, "ours": own, "median": theirs, "runs": runs, "ratio": ratio}));
         }
     }
+    // A matrix product at the machine's best speed is the limit of a step made of matrix products.
+    if let (Some(gemm), Some(step)) = (
+        seconds.get("gemm").and_then(|v| v["median"].as_f64()),
+        seconds.get("step").and_then(|v| v["median"].as_f64()),
+    ) {
+        peers.push(json!({
+            "name": "GEMM of the same work", "ours": "step", "median": gemm, "runs": seconds["gemm"]["runs"],
+            "ratio": gemm / step,
+        }));
+    }
     let most = |values: Vec<f64>| values.into_iter().reduce(f64::max);
     json!({
         "name": case.name,
@@ -342,6 +363,35 @@ fn epoch(input: &Input, config: ModelConfig, batch_size: usize) -> Times {
     let seconds = fitted.history.iter().skip(1).filter_map(|epoch| epoch.get("seconds"));
     let middle = median(seconds.collect()).ok_or_else(|| Error::Failed("no epoch was timed".into()))?;
     times(&[("epoch", middle)])
+}
+
+/// Seconds of a step, and of a matrix product of as many operations as its uniformity tiles: their ratio is the
+/// share of the machine's measured GEMM peak that a whole step reaches.
+fn gemm_share(input: &Input) -> Times {
+    let config = short(ModelConfig::directau(), 1024, EPOCHS);
+    let (n_users, n_items) = (input.dataset.n_users(), input.dataset.n_items());
+    let mut engine = FusedEngine::new(&config, &input.split.train, n_users, n_items)?;
+    let steps = batches::batches(&input.split.train.pairs().collect::<Vec<_>>(), 1024).count() as f64;
+    let mut seconds = Vec::new();
+    for number in 0..EPOCHS {
+        let (done, time) = timed(|| engine.train_epoch(number));
+        done?;
+        seconds.push(time / steps);
+    }
+    let step = median(seconds[1..].to_vec()).expect("there are epochs after the first");
+    const N: usize = 1024;
+    let left = Mat::<f32>::from_fn(N, N, |i, j| (i * 7 + j) as f32 % 3.0);
+    let right = left.clone();
+    let mut product = Mat::<f32>::zeros(N, N);
+    let mut best = f64::INFINITY;
+    for _ in 0..8 {
+        let ((), time) = timed(|| {
+            matmul(product.as_mut(), Accum::Replace, left.as_ref(), right.as_ref(), 1.0, Par::rayon(0));
+        });
+        best = best.min(time);
+    }
+    let gemm = best * engine.last_batch_flops() / (2.0 * (N as f64).powi(3));
+    times(&[("step", step), ("gemm", gemm)])
 }
 
 fn evaluate(input: &Input) -> Times {

@@ -208,11 +208,11 @@ impl ModelConfig {
         Self { loss: Loss::Mawu { gamma_user: 1.0, gamma_item: 0.1 }, ..Self::directau() }
     }
 
-    /// GraphAU: alignment over four hops with weights 1.4^l.
+    /// GraphAU: alignment over four hops, 0 to 3, with weights 1.4^l (its authors count hop 0 as a layer).
     pub fn graphau() -> Self {
         Self {
             loss: Loss::GraphAu { gamma: 1.0, base: 1.4 },
-            encoder: Encoder::LightGcn { layers: 4 },
+            encoder: Encoder::LightGcn { layers: 3 },
             ..Self::directau()
         }
     }

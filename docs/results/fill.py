@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Writes the measured tables into README.md, docs/src/results.md and crates/cf-align/README.md.
+
+Every JSON file in this folder is what a `cargo xtask … --json` printed; a slot `<!-- results:NAME -->` is followed by the table
+made from NAME.json (or NAME-*.json), up to `<!-- /results -->`. Run it after a JSON file changed; it needs nothing but Python.
+"""
+import glob, json, pathlib, re
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+COLUMNS = ["recall@10", "recall@20", "recall@50", "ndcg@10", "ndcg@20", "ndcg@50", "mrr@10", "hit@10", "precision@10"]
+SHORT = {"recall": "R", "ndcg": "N", "mrr": "MRR", "hit": "HR", "precision": "P"}
+
+
+def number(value, digits=4):
+    return f"{value:.{digits}f}".lstrip("0") if abs(value) < 1 else f"{value:.{digits}f}"
+
+
+def cell(metric):
+    if not metric:
+        return "-"
+    if len(metric["runs"]) < 2:
+        return number(metric["mean"])
+    return f"{number(metric['mean'])} ± {number(metric['std'])}"
+
+
+def seconds(value):
+    return "-" if value is None else (f"{value:.0f}" if value >= 10 else f"{value:.2g}")
+
+
+def models(files):
+    return [m for f in files for m in json.loads(pathlib.Path(f).read_text())["models"]]
+
+
+def machine(files):
+    found = json.loads(pathlib.Path(files[0]).read_text()).get("machine") or {}
+    name = found.get("cpu") or found.get("model") or "unknown processor"
+    return f"{name}, {found.get('cores') or found.get('threads')} cores"
+
+
+def comparison(files, columns):
+    columns = [c for c in columns if any(c in m["metrics"] for m in models(files))]
+    head = ["model"] + [SHORT[c.split("@")[0]] + "@" + c.split("@")[1] for c in columns] + ["s/epoch", "fit, s", "peak MiB", "runs"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for m in models(files):
+        runs = "1, deterministic" if m.get("deterministic") else str(len(next(iter(m["metrics"].values()))["runs"]))
+        row = [m["name"]] + [cell(m["metrics"].get(c)) for c in columns]
+        row += [seconds(m["seconds"].get("epoch_median")), seconds(m["seconds"]["fit"]), f"{m['peak_rss_mib']:.0f}", runs]
+        lines.append("| " + " | ".join(row) + " |")
+    lines += ["", f"Mean ± sample deviation over seeds; times are medians on {machine(files)}."]
+    return "\n".join(lines)
+
+
+def bench(files):
+    lines = ["| data | case | side | median, s | theirs / ours | peak MiB, theirs / ours |", "|---|---|---|---|---|---|"]
+    for f in files:
+        value = json.loads(pathlib.Path(f).read_text())
+        data = value["data"]["name"] if isinstance(value.get("data"), dict) else value.get("data")
+        for case in value["cases"]:
+            for name, own in case["ours"]["seconds"].items():
+                lines.append(f"| {data} | {case['name']} | ours, {name} | {own['median']:.4g} | | |")
+            for peer in case["peers"]:
+                memory = ""
+                if case.get("peer_peak_rss_mib"):
+                    memory = f"{case['peer_peak_rss_mib']:.0f} / {case['peak_rss_mib']:.0f}"
+                lines.append(f"| {data} | {case['name']} | {peer['name']} | {peer['median']:.4g} | {peer['ratio']:.2f} | {memory} |")
+    return "\n".join(lines)
+
+
+def inline(name, model):
+    """One model's recall@20 and NDCG@20, for a row of somebody else's table."""
+    for m in models(sorted(glob.glob(str(HERE / f"{name}.json")) + glob.glob(str(HERE / f"{name}-[0-9]*.json")))):
+        if m["name"] == model:
+            return f"{cell(m['metrics']['recall@20'])}, {cell(m['metrics']['ndcg@20'])}"
+    return None
+
+
+def table(slot, page):
+    name, _, model = slot.removeprefix("results:").partition(":")
+    if model:
+        return inline(name, model)
+    files = sorted(glob.glob(str(HERE / f"{name}.json")) + glob.glob(str(HERE / f"{name}-[0-9]*.json")))
+    if not files:
+        return None
+    if "cases" in json.loads(pathlib.Path(files[0]).read_text()):
+        return bench(files)
+    few = ["recall@20", "ndcg@20"]
+    return comparison(files, COLUMNS if page == "results.md" else few)
+
+
+for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "crates/cf-align/README.md"]:
+    text = page.read_text()
+
+    def fill(match):
+        made = table(match[1], page.name)
+        if made is None:
+            return match[0]
+        gap = "\n\n" if "\n" in made else " "
+        return f"<!-- {match[1]} -->{gap}{made}{gap}<!-- /results -->"
+
+    text = re.sub(r"<!-- (results:[\w.:-]+) -->(?:\s(?:(?!<!-- results:).)*?<!-- /results -->)?", fill, text, flags=re.S)
+    page.write_text(text)

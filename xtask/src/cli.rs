@@ -168,7 +168,7 @@ pub struct Compare {
     /// MODEL is a model or `all`. May be given several times
     #[arg(long = "set", value_name = "MODEL.KEY=VALUE")]
     pub settings: Vec<String>,
-    /// The metrics of the table [default: recall@20,ndcg@20,hit@20,mrr@20,coverage@20]; JSON has them all
+    /// The metrics of the table, by default recall@20,ndcg@20,hit@20,mrr@20,coverage@20; JSON has them all
     #[arg(long, value_name = "M@K,…", value_delimiter = ',')]
     pub metrics: Vec<String>,
     /// Where the runs go [default: runs/compare-HASH, by what is compared]

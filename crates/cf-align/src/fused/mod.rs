@@ -2,8 +2,8 @@
 //! touches memory only where the batch does.
 //!
 //! A step runs in three parallel phases over tiles of 64 *slots* (distinct ids of the batch):
-//! 1. rows are brought up to date by the steps they missed ([`adam`]), normalised, and transposed;
-//! 2. uniformity runs over symmetric tiles ([`uniformity`]), pairs give their inner products;
+//! 1. rows are brought up to date by the steps they missed (`adam`), normalised, and transposed;
+//! 2. uniformity runs over symmetric tiles (`uniformity`), pairs give their inner products;
 //! 3. gradients are gathered for each slot, taken back through the normalisation, and applied.
 //!
 //! How work is cut depends on the batch alone and sums are added in a fixed order, so that the result does not

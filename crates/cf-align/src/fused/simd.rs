@@ -1,6 +1,6 @@
 //! Vector arithmetic chosen at run time: AVX-512, AVX2 with FMA, or plain arrays that any target compiles.
 //!
-//! A kernel is written once over [`Simd`] and run by [`dispatch`], which compiles it three times and picks the
+//! A kernel is written once over `Simd` and run by `dispatch`, which compiles it three times and picks the
 //! widest set that the processor has. `SEXTANT_SIMD=avx2|portable` holds it back, for tests and measurements.
 
 use std::sync::OnceLock;
@@ -63,7 +63,7 @@ pub(crate) trait Kernel {
     fn run<S: Simd>(self) -> Self::Output;
 }
 
-/// The instruction sets that [`dispatch`] chooses between.
+/// The instruction sets that `dispatch` chooses between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Arrays of eight, whatever the compiler makes of them.

@@ -100,7 +100,8 @@ pub enum Init {
 pub enum Optimizer {
     /// Every row at every step, as `torch.optim.Adam` does: absent rows still move by momentum and weight decay.
     Dense,
-    /// Only the rows of the batch, as `torch.optim.SparseAdam` does. Faster on graphs, different results.
+    /// Only the rows of the batch, as `torch.optim.SparseAdam` does: less work, different results. For
+    /// [`Encoder::Mf`] and the fused engine.
     Lazy,
 }
 
@@ -260,6 +261,10 @@ impl ModelConfig {
         }
         if let Encoder::LightGcn { layers } = self.encoder {
             at_least_one("encoder.lightgcn.layers", layers)?;
+            if training.optimizer == Optimizer::Lazy {
+                let what = "is lazy, but every row has a gradient through lightgcn; accepts dense";
+                return Err(Error::config("training.optimizer", what));
+            }
         }
         Ok(())
     }

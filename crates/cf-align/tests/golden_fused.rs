@@ -194,3 +194,31 @@ fn measures_and_threshold() {
         near("critical gamma", critical_gamma(&pairs), &record["critical_gamma"]);
     }
 }
+
+#[test]
+fn lazy_adam_leaves_absent_rows_alone() {
+    let golden = golden();
+    let case = &golden["cases"][0];
+    let train = rows_of(&batch_of(case));
+    let dim = case["user_table"][0].as_array().unwrap().len();
+    // User 11 is in no batch of this case.
+    assert!(!train.users.contains(&UserId(11)));
+    let present = train.users[0].index();
+    for (optimizer, moves) in [(cf_align::Optimizer::Lazy, false), (cf_align::Optimizer::Dense, true)] {
+        let mut config = ModelConfig::directau();
+        config.training.optimizer = optimizer;
+        config.training.weight_decay = 1e-2;
+        config.training.learning_rate = 1e-2;
+        let mut engine = engine(config.clone(), case, &train);
+        let before = engine.embeddings();
+        engine.train_epoch(0).unwrap();
+        let after = engine.embeddings();
+        let row =
+            |model: &cf_align::Embeddings, user: usize| model.users()[user * dim..(user + 1) * dim].to_vec();
+        assert_ne!(row(&before, present), row(&after, present));
+        assert_eq!(row(&before, 11) != row(&after, 11), moves, "{optimizer:?}");
+        // Through the graph every row has a gradient: there lazy means nothing and is refused.
+        let graph = ModelConfig { encoder: Encoder::LightGcn { layers: 2 }, ..config };
+        assert_eq!(graph.validate().is_err(), !moves);
+    }
+}

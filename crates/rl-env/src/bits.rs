@@ -1,0 +1,52 @@
+//! Sets of small numbers as bits.
+
+/// One set of numbers below `columns` for each of a fixed number of rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BitMatrix {
+    columns: usize,
+    words: usize,
+    bits: Vec<u64>,
+}
+
+impl BitMatrix {
+    /// `rows` empty sets.
+    pub fn new(rows: usize, columns: usize) -> Self {
+        let words = columns.div_ceil(64);
+        Self { columns, words, bits: vec![0; rows * words] }
+    }
+
+    /// How many numbers a row can hold.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Whether `column` is in `row`.
+    ///
+    /// # Panics
+    /// If there is no such place.
+    #[inline]
+    pub fn get(&self, row: usize, column: usize) -> bool {
+        self.bits[row * self.words + column / 64] >> (column % 64) & 1 == 1
+    }
+
+    /// Puts `column` into `row`.
+    ///
+    /// # Panics
+    /// If there is no such place.
+    #[inline]
+    pub fn insert(&mut self, row: usize, column: usize) {
+        self.bits[row * self.words + column / 64] |= 1 << (column % 64);
+    }
+
+    /// Empties `row`.
+    #[inline]
+    pub fn clear(&mut self, row: usize) {
+        self.bits[row * self.words..(row + 1) * self.words].fill(0);
+    }
+
+    /// The words of `row`; bit `c % 64` of word `c / 64` is `column` `c`.
+    #[inline]
+    pub fn row(&self, row: usize) -> &[u64] {
+        &self.bits[row * self.words..(row + 1) * self.words]
+    }
+}

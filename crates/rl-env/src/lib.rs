@@ -1,0 +1,27 @@
+//! Reinforcement learning for recommenders, whole: environments from public logs, policies, honest evaluation.
+//!
+//! A user is a row of a dense matrix of rewards. An episode draws a user; at each turn the policy recommends one item,
+//! the user pays its reward and leaves when the latest items resemble each other too much (a [`QuitRule`]) or after 30
+//! turns. Policies never see the true matrix: they learn on a *simulated* reward (a user model fitted to the log) or
+//! straight from the log, and are judged on the true one (EasyRL4Rec, Yu et al., 2024).
+#![warn(missing_docs)]
+
+pub mod bits;
+pub mod compat;
+pub mod error;
+pub mod matrix;
+pub mod quit;
+pub mod reward;
+pub mod states;
+
+pub use compat::Compat;
+pub use error::{Error, Result};
+pub use matrix::RewardMatrix;
+pub use quit::{Quit, QuitRule, WindowMode};
+pub use reward::Reward;
+pub use states::States;
+
+/// Compiles and runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -9,6 +9,7 @@
 pub mod bits;
 pub mod compat;
 pub mod error;
+pub mod features;
 pub mod matrix;
 pub mod quit;
 pub mod reward;
@@ -16,6 +17,7 @@ pub mod states;
 
 pub use compat::Compat;
 pub use error::{Error, Result};
+pub use features::{Column, DenseColumn, Features, LogColumns, TagSlots};
 pub use matrix::RewardMatrix;
 pub use quit::{Quit, QuitRule, WindowMode};
 pub use reward::Reward;

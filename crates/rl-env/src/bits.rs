@@ -50,3 +50,22 @@ impl BitMatrix {
         &self.bits[row * self.words..(row + 1) * self.words]
     }
 }
+
+/// Some rows of a [`BitMatrix`], in the order of a batch: the items that each of its states must not get.
+#[derive(Clone, Copy, Debug)]
+pub struct MaskedRows<'a> {
+    /// The sets.
+    pub bits: &'a BitMatrix,
+    /// For each state of the batch the row of its set.
+    pub rows: &'a [usize],
+}
+
+impl<'a> MaskedRows<'a> {
+    /// The words of the set of state `index` (see [`BitMatrix::row`]).
+    ///
+    /// # Panics
+    /// If there is no such state.
+    pub fn row(&self, index: usize) -> &'a [u64] {
+        self.bits.row(self.rows[index])
+    }
+}

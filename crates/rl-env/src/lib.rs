@@ -15,13 +15,25 @@ pub mod quit;
 pub mod reward;
 pub mod states;
 
+#[cfg(feature = "burn")]
+pub mod network;
+#[cfg(feature = "burn")]
+pub mod optimizer;
+#[cfg(feature = "burn")]
+pub mod policy;
+pub mod replay;
+pub mod returns;
+pub mod sample;
+#[cfg(feature = "burn")]
+pub mod tracker;
+
 pub use compat::Compat;
 pub use error::{Error, Result};
 pub use features::{Column, DenseColumn, Features, LogColumns, TagSlots};
 pub use matrix::RewardMatrix;
 pub use quit::{Quit, QuitRule, WindowMode};
 pub use reward::Reward;
-pub use states::States;
+pub use states::{RewardScale, States};
 
 /// Compiles and runs the example of the README.
 #[cfg(doctest)]

@@ -1,5 +1,39 @@
 //! What a policy sees: the latest items of an episode and what they earned.
 
+use serde::{Deserialize, Serialize};
+
+/// How a reward becomes an input of a state tracker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RewardScale {
+    /// As it is.
+    #[default]
+    Raw,
+    /// `(r - least) / (most - least)`, at most 1, and 0 where `r <= 0`.
+    Range {
+        /// The least reward.
+        least: f32,
+        /// The largest reward.
+        most: f32,
+    },
+    /// Always 0: what the reference's collector makes of it (see [`Compat::zero_rew_prev`](crate::Compat)).
+    Zero,
+}
+
+impl RewardScale {
+    /// `reward` on this scale.
+    #[inline]
+    pub fn apply(self, reward: f32) -> f32 {
+        match self {
+            Self::Raw => reward,
+            Self::Range { least, most } if reward > 0.0 && most > least => {
+                ((reward - least) / (most - least)).min(1.0)
+            }
+            Self::Range { .. } | Self::Zero => 0.0,
+        }
+    }
+}
+
 /// The states of a batch: for each the last `window` (item, reward) pairs of its episode, oldest first, padded on the
 /// right.
 ///
@@ -12,9 +46,11 @@
 pub struct States {
     /// Pairs per state.
     pub window: usize,
+    /// How rewards are scaled when they enter.
+    pub scale: RewardScale,
     /// Items; 0 where there is padding.
     pub items: Vec<u32>,
-    /// What the items earned, unscaled; 0 where there is padding.
+    /// What the items earned, scaled; 0 where there is padding.
     pub rewards: Vec<f32>,
     /// How many pairs are real: 1 to `window`.
     pub lengths: Vec<u8>,
@@ -23,9 +59,14 @@ pub struct States {
 }
 
 impl States {
-    /// No state yet.
+    /// No state yet; rewards will enter as they are.
     pub fn new(window: usize) -> Self {
         Self { window, ..Self::default() }
+    }
+
+    /// No state yet; rewards will enter on `scale`.
+    pub fn scaled(window: usize, scale: RewardScale) -> Self {
+        Self { window, scale, ..Self::default() }
     }
 
     /// How many states there are.
@@ -55,7 +96,7 @@ impl States {
         let start = trail.len().saturating_sub(self.window);
         let length = trail.len() - start;
         self.items.extend_from_slice(&trail[start..]);
-        self.rewards.extend_from_slice(&rewards[start..]);
+        self.rewards.extend(rewards[start..].iter().map(|&reward| self.scale.apply(reward)));
         self.items.resize(self.items.len() + self.window - length, 0);
         self.rewards.resize(self.rewards.len() + self.window - length, 0.0);
         self.lengths.push(length as u8);

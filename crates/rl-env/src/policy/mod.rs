@@ -1,0 +1,181 @@
+//! Policies: what to recommend next, learned from what was lived through.
+//!
+//! Each algorithm is one file, readable from top to bottom, over a shared [`Tracker`](crate::tracker::Tracker),
+//! [`Replay`](crate::replay::Replay) and [collector](crate::collect).
+
+mod a2c;
+mod actor_critic;
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+use rec_core::random::Random;
+
+pub use a2c::{A2c, A2cConfig};
+
+use crate::bits::MaskedRows;
+use crate::optimizer::Adam;
+use crate::replay::Replay;
+use crate::states::States;
+use crate::{Error, Result};
+
+/// What a batch of states is answered with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Actions {
+    /// The items.
+    pub items: Vec<u32>,
+    /// For policies that act in the space of item vectors the vectors behind the items, row-major; otherwise empty.
+    pub vectors: Vec<f32>,
+}
+
+/// Why a policy is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acting {
+    /// To learn from it: exploration is wanted.
+    Explore,
+    /// To be judged.
+    Judge,
+    /// To be judged with the exploration noise left on, as the reference does in its free-browsing test.
+    JudgeNoisy,
+}
+
+/// When a policy learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// After every round of one episode in each environment, from this round only (on-policy).
+    Episodes,
+    /// After every `steps` steps over all environments, from everything that is kept (off-policy).
+    Steps {
+        /// Steps between two learning rounds.
+        steps: usize,
+    },
+    /// Without acting: from a replay that was filled from a log (offline).
+    Offline,
+}
+
+/// Named numbers of a learning round, for logs.
+pub type Losses = Vec<(&'static str, f64)>;
+
+/// Everything that learning changed, to be saved and to go on from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PolicyState {
+    /// Parameters and moments by name.
+    pub tensors: BTreeMap<String, Vec<f32>>,
+    /// Step counts by name.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// A policy that learns.
+pub trait Policy: Send {
+    /// How many items it chooses from.
+    fn n_items(&self) -> usize;
+
+    /// How many of the latest pairs it wants to see.
+    fn window(&self) -> usize;
+
+    /// How many numbers an action vector has; 0 for policies that choose items directly.
+    fn action_width(&self) -> usize {
+        0
+    }
+
+    /// When it learns.
+    fn schedule(&self) -> Schedule;
+
+    /// Chooses an item for each state, never a masked one, into `actions`.
+    ///
+    /// # Errors
+    /// If the model's output is not finite.
+    fn act(
+        &self,
+        states: &States,
+        masked: Option<MaskedRows<'_>>,
+        acting: Acting,
+        rng: &mut Random,
+        actions: &mut Actions,
+    ) -> Result<()>;
+
+    /// How good each item is in each state, larger is better: `[n, n_items]` into `scores`. For ranking.
+    ///
+    /// # Errors
+    /// If the model's output is not finite.
+    fn scores(&self, states: &States, scores: &mut Vec<f32>) -> Result<()>;
+
+    /// One learning round on `replay`.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`](crate::Error::Diverged) if a loss is not finite.
+    fn learn(&mut self, replay: &Replay, rng: &mut Random) -> Result<Losses>;
+
+    /// Everything that learning changed.
+    fn state(&self) -> PolicyState;
+
+    /// Goes on from [`Policy::state`].
+    ///
+    /// # Errors
+    /// If it is the state of another model.
+    fn restore(&mut self, state: PolicyState) -> Result<()>;
+}
+
+impl PolicyState {
+    /// Adds a module's parameters and its optimizer's moments under `name`.
+    pub fn put_module(&mut self, name: &str, weights: Vec<Vec<f32>>, adam: &Adam) {
+        let (steps, moments) = adam.state();
+        self.counters.insert(format!("{name}.steps"), steps);
+        self.counters.insert(format!("{name}.parameters"), weights.len() as u64);
+        self.counters.insert(format!("{name}.moments"), moments.len() as u64);
+        for (at, values) in weights.into_iter().enumerate() {
+            self.tensors.insert(format!("{name}.{at}"), values);
+        }
+        for (at, [first, second]) in moments.into_iter().enumerate() {
+            self.tensors.insert(format!("{name}.{at}.first"), first);
+            self.tensors.insert(format!("{name}.{at}.second"), second);
+        }
+    }
+
+    /// Takes what [`PolicyState::put_module`] added: gives the parameters, restores the optimizer.
+    ///
+    /// # Errors
+    /// If something is missing.
+    pub fn take_module(&mut self, name: &str, adam: &mut Adam, device: &Device) -> Result<Vec<Vec<f32>>> {
+        let (steps, parameters, moments) = (
+            self.counter(&format!("{name}.steps"))?,
+            self.counter(&format!("{name}.parameters"))?,
+            self.counter(&format!("{name}.moments"))?,
+        );
+        let moments = (0..moments)
+            .map(|at| {
+                Ok([self.take(&format!("{name}.{at}.first"))?, self.take(&format!("{name}.{at}.second"))?])
+            })
+            .collect::<Result<Vec<_>>>()?;
+        adam.restore(steps, moments, device);
+        (0..parameters).map(|at| self.take(&format!("{name}.{at}"))).collect()
+    }
+
+    /// A step count.
+    ///
+    /// # Errors
+    /// If it is missing.
+    pub fn counter(&self, name: &str) -> Result<u64> {
+        let counter = self.counters.get(name).copied();
+        counter.ok_or_else(|| Error::invalid(format!("the policy's state has no count `{name}`")))
+    }
+
+    /// Takes a tensor out.
+    ///
+    /// # Errors
+    /// If it is missing.
+    pub fn take(&mut self, name: &str) -> Result<Vec<f32>> {
+        self.tensors
+            .remove(name)
+            .ok_or_else(|| Error::invalid(format!("the policy's state has no tensor `{name}`")))
+    }
+}
+
+/// `order` cut into parts of `size`; what is left over joins the last part, so that none is small.
+fn minibatches(order: &[usize], size: usize) -> impl Iterator<Item = &[usize]> {
+    let parts = (order.len() / size).max(1);
+    (0..parts).map(move |part| {
+        let end = if part + 1 == parts { order.len() } else { (part + 1) * size };
+        &order[part * size..end]
+    })
+}

@@ -1,0 +1,225 @@
+//! What was lived through: transitions in one ring per environment.
+
+use rand::RngExt;
+use rec_core::random::Random;
+use serde::{Deserialize, Serialize};
+
+use crate::states::{RewardScale, States};
+
+/// One step of one environment, as a collector hands it in.
+#[derive(Clone, Copy, Debug)]
+pub struct Transition<'a> {
+    /// The item that was recommended.
+    pub action: u32,
+    /// The vector behind it, for policies that act in the space of item vectors; otherwise empty.
+    pub vector: &'a [f32],
+    /// What it earned.
+    pub reward: f32,
+    /// Whether the user left.
+    pub terminated: bool,
+    /// Whether the episode was cut at the turn limit.
+    pub truncated: bool,
+}
+
+/// Rings of transitions, one per environment, with the states before and after as they were seen when acting.
+///
+/// A *slot* is the place of a transition: `env * capacity + position`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Replay {
+    envs: usize,
+    capacity: usize,
+    window: usize,
+    width: usize,
+    scale: RewardScale,
+    before: Columns,
+    after: Columns,
+    users: Vec<u32>,
+    actions: Vec<u32>,
+    vectors: Vec<f32>,
+    rewards: Vec<f32>,
+    terminated: Vec<bool>,
+    truncated: Vec<bool>,
+    /// How many transitions each environment has written in all.
+    written: Vec<usize>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Columns {
+    items: Vec<u32>,
+    rewards: Vec<f32>,
+    lengths: Vec<u8>,
+}
+
+impl Columns {
+    fn new(slots: usize, window: usize) -> Self {
+        Self { items: vec![0; slots * window], rewards: vec![0.0; slots * window], lengths: vec![0; slots] }
+    }
+
+    fn write(&mut self, slot: usize, states: &States, row: usize) {
+        let (w, from) = (states.window, row * states.window);
+        self.items[slot * w..][..w].copy_from_slice(&states.items[from..from + w]);
+        self.rewards[slot * w..][..w].copy_from_slice(&states.rewards[from..from + w]);
+        self.lengths[slot] = states.lengths[row];
+    }
+
+    fn read(&self, slots: &[u32], users: &[u32], into: &mut States) {
+        let w = into.window;
+        for &slot in slots {
+            let slot = slot as usize;
+            into.items.extend_from_slice(&self.items[slot * w..][..w]);
+            into.rewards.extend_from_slice(&self.rewards[slot * w..][..w]);
+            into.lengths.push(self.lengths[slot]);
+            into.users.push(users[slot]);
+        }
+    }
+}
+
+impl Replay {
+    /// Empty rings for `envs` environments, `capacity` transitions each; actions have a vector of `width` numbers (0 for
+    /// none).
+    ///
+    /// # Panics
+    /// If a number but `width` is 0.
+    pub fn new(envs: usize, capacity: usize, states: &States, width: usize) -> Self {
+        let window = states.window;
+        assert!(envs > 0 && capacity > 0 && window > 0, "a replay of {envs} x {capacity} x {window}");
+        let slots = envs * capacity;
+        Self {
+            envs,
+            capacity,
+            window,
+            width,
+            scale: states.scale,
+            before: Columns::new(slots, window),
+            after: Columns::new(slots, window),
+            users: vec![0; slots],
+            actions: vec![0; slots],
+            vectors: vec![0.0; slots * width],
+            rewards: vec![0.0; slots],
+            terminated: vec![false; slots],
+            truncated: vec![false; slots],
+            written: vec![0; envs],
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.written.fill(0);
+    }
+
+    /// How many transitions there are.
+    pub fn len(&self) -> usize {
+        self.written.iter().map(|&written| written.min(self.capacity)).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.written.iter().all(|&written| written == 0)
+    }
+
+    /// Appends a transition to the ring of `env`, over its oldest one if it is full: from row `row` of `before` to the
+    /// same row of `after`.
+    ///
+    /// # Panics
+    /// If `env` or the row does not exist, or a width is another.
+    pub fn push(
+        &mut self,
+        env: usize,
+        transition: &Transition<'_>,
+        before: &States,
+        after: &States,
+        row: usize,
+    ) {
+        assert!(
+            transition.vector.len() == self.width && before.window == self.window,
+            "a transition of these widths"
+        );
+        let slot = env * self.capacity + self.written[env] % self.capacity;
+        self.written[env] += 1;
+        self.before.write(slot, before, row);
+        self.after.write(slot, after, row);
+        self.users[slot] = before.users[row];
+        self.actions[slot] = transition.action;
+        self.vectors[slot * self.width..][..self.width].copy_from_slice(transition.vector);
+        self.rewards[slot] = transition.reward;
+        self.terminated[slot] = transition.terminated;
+        self.truncated[slot] = transition.truncated;
+    }
+
+    /// All slots, environment by environment, oldest first.
+    pub fn ordered(&self) -> Vec<u32> {
+        let mut slots = Vec::with_capacity(self.len());
+        for (env, &written) in self.written.iter().enumerate() {
+            let first = written.saturating_sub(self.capacity);
+            slots.extend((first..written).map(|at| (env * self.capacity + at % self.capacity) as u32));
+        }
+        slots
+    }
+
+    /// `count` slots, each drawn uniformly from all.
+    ///
+    /// # Panics
+    /// If there is no transition.
+    pub fn sample(&self, count: usize, rng: &mut Random) -> Vec<u32> {
+        let total = self.len();
+        assert!(total > 0, "nothing to sample");
+        (0..count)
+            .map(|_| {
+                let mut at = rng.random_range(0..total);
+                let mut env = 0;
+                while at >= self.written[env].min(self.capacity) {
+                    at -= self.written[env].min(self.capacity);
+                    env += 1;
+                }
+                let first = self.written[env].saturating_sub(self.capacity);
+                (env * self.capacity + (first + at) % self.capacity) as u32
+            })
+            .collect()
+    }
+
+    /// The slot after `slot` in its environment; `None` if `slot` is the newest.
+    pub fn next(&self, slot: u32) -> Option<u32> {
+        let (env, at) = (slot as usize / self.capacity, slot as usize % self.capacity);
+        let newest = (self.written[env] + self.capacity - 1) % self.capacity;
+        (at != newest).then(|| (env * self.capacity + (at + 1) % self.capacity) as u32)
+    }
+
+    /// The states before the transitions, as they were seen when acting.
+    pub fn before(&self, slots: &[u32]) -> States {
+        let mut states = States::scaled(self.window, self.scale);
+        self.before.read(slots, &self.users, &mut states);
+        states
+    }
+
+    /// The states after them.
+    pub fn after(&self, slots: &[u32]) -> States {
+        let mut states = States::scaled(self.window, self.scale);
+        self.after.read(slots, &self.users, &mut states);
+        states
+    }
+
+    /// The recommended item.
+    pub fn action(&self, slot: u32) -> u32 {
+        self.actions[slot as usize]
+    }
+
+    /// The vector behind it.
+    pub fn vector(&self, slot: u32) -> &[f32] {
+        &self.vectors[slot as usize * self.width..][..self.width]
+    }
+
+    /// What it earned.
+    pub fn reward(&self, slot: u32) -> f32 {
+        self.rewards[slot as usize]
+    }
+
+    /// Whether the user left there.
+    pub fn terminated(&self, slot: u32) -> bool {
+        self.terminated[slot as usize]
+    }
+
+    /// Whether the episode ended there, in either way.
+    pub fn ended(&self, slot: u32) -> bool {
+        self.terminated[slot as usize] || self.truncated[slot as usize]
+    }
+}

@@ -8,6 +8,7 @@
 
 pub mod bits;
 pub mod compat;
+pub mod datasets;
 pub mod error;
 pub mod features;
 pub mod matrix;
@@ -28,6 +29,7 @@ pub mod sample;
 pub mod tracker;
 
 pub use compat::Compat;
+pub use datasets::Source;
 pub use error::{Error, Result};
 pub use features::{Column, DenseColumn, Features, LogColumns, TagSlots};
 pub use matrix::RewardMatrix;

@@ -15,6 +15,11 @@ impl BitMatrix {
         Self { columns, words, bits: vec![0; rows * words] }
     }
 
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.bits.len().checked_div(self.words).unwrap_or(0)
+    }
+
     /// How many numbers a row can hold.
     pub fn columns(&self) -> usize {
         self.columns
@@ -49,6 +54,16 @@ impl BitMatrix {
     pub fn row(&self, row: usize) -> &[u64] {
         &self.bits[row * self.words..(row + 1) * self.words]
     }
+
+    /// How many numbers are in `row`.
+    pub fn count(&self, row: usize) -> usize {
+        self.row(row).iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Words per row, and all words, row by row: for work on disjoint rows at once.
+    pub(crate) fn words_mut(&mut self) -> (usize, &mut [u64]) {
+        (self.words, &mut self.bits)
+    }
 }
 
 /// Some rows of a [`BitMatrix`], in the order of a batch: the items that each of its states must not get.
@@ -67,5 +82,23 @@ impl<'a> MaskedRows<'a> {
     /// If there is no such state.
     pub fn row(&self, index: usize) -> &'a [u64] {
         self.bits.row(self.rows[index])
+    }
+
+    /// How many states there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Whether `item` is in the set of state `index`.
+    ///
+    /// # Panics
+    /// If there is no such state or item.
+    pub fn contains(&self, index: usize, item: u32) -> bool {
+        self.bits.get(self.rows[index], item as usize)
     }
 }

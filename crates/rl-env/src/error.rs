@@ -28,6 +28,16 @@ pub enum Error {
         /// What was found and what was expected.
         what: String,
     },
+    /// An environment does not accept an action. Nothing has changed.
+    #[error("environment {env}: item {item} {refusal}")]
+    Action {
+        /// The environment's place in its batch.
+        env: usize,
+        /// The item.
+        item: u32,
+        /// Why not.
+        refusal: Refusal,
+    },
     /// Training left the finite numbers.
     #[error("{what} is not finite after {updates} updates: lower the learning rate")]
     Diverged {
@@ -36,6 +46,20 @@ pub enum Error {
         /// The number of updates so far.
         updates: u64,
     },
+}
+
+/// Why an environment does not accept an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The catalogue has no such item.
+    #[error("does not exist")]
+    UnknownItem,
+    /// The item was taken before in this episode, and the mode forbids to take it again.
+    #[error("was taken before in this episode; choose among the items that are not masked")]
+    AlreadyTaken,
+    /// The episode is over and nothing resets it by itself.
+    #[error("comes after the end of the episode; reset the environment first")]
+    EpisodeOver,
 }
 
 impl Error {

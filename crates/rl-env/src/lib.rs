@@ -9,12 +9,15 @@
 pub mod bits;
 pub mod compat;
 pub mod datasets;
+pub mod env;
 pub mod error;
 pub mod features;
 pub mod matrix;
 pub mod quit;
 pub mod reward;
 pub mod states;
+pub mod vec_env;
+pub mod world;
 
 #[cfg(feature = "burn")]
 pub mod network;
@@ -30,12 +33,15 @@ pub mod tracker;
 
 pub use compat::Compat;
 pub use datasets::Source;
+pub use env::Env;
 pub use error::{Error, Result};
 pub use features::{Column, DenseColumn, Features, LogColumns, TagSlots};
 pub use matrix::RewardMatrix;
 pub use quit::{Quit, QuitRule, WindowMode};
 pub use reward::Reward;
 pub use states::{RewardScale, States};
+pub use vec_env::{Autoreset, Mode, StepBatch, VecEnv, VecEnvConfig, VecEnvState};
+pub use world::World;
 
 /// Compiles and runs the example of the README.
 #[cfg(doctest)]

@@ -15,6 +15,7 @@ pub mod features;
 pub mod matrix;
 pub mod quit;
 pub mod reward;
+pub mod simulate;
 pub mod states;
 pub mod vec_env;
 pub mod world;
@@ -39,6 +40,10 @@ pub use features::{Column, DenseColumn, Features, LogColumns, TagSlots};
 pub use matrix::RewardMatrix;
 pub use quit::{Quit, QuitRule, WindowMode};
 pub use reward::Reward;
+pub use simulate::{
+    Base, Cirs, CirsConfig, CirsForm, Dorl, DorlConfig, EntropyLevel, EntropyTable, Intrinsic,
+    IntrinsicConfig, ItemSimilarity, Mopo, MopoConfig, Predicted, Sensitivity,
+};
 pub use states::{RewardScale, States};
 pub use vec_env::{Autoreset, Mode, StepBatch, VecEnv, VecEnvConfig, VecEnvState};
 pub use world::World;

@@ -1,0 +1,190 @@
+//! Boredom: what the user has just had of the like.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ItemSimilarity, Predicted, not_negative, same_number};
+use crate::{Result, Reward};
+
+/// How exposure lowers the reward.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CirsForm {
+    /// `r / (1 + e)` (the reference's "v1").
+    #[default]
+    Divide,
+    /// `max(0, r - e)` (the reference's "v2").
+    Subtract,
+}
+
+/// Settings of [`Cirs`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CirsConfig {
+    /// How exposure lowers the reward.
+    pub form: CirsForm,
+    /// How slowly exposure fades with turns and with distance; 0 switches it off, as in the reference.
+    pub tau: f32,
+    /// The weight of exposure.
+    pub gamma: f32,
+}
+
+impl Default for CirsConfig {
+    fn default() -> Self {
+        Self { form: CirsForm::Divide, tau: 100.0, gamma: 1.0 }
+    }
+}
+
+impl CirsConfig {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) naming the key, what it is and what it accepts.
+    pub fn validate(&self) -> Result<()> {
+        not_negative("cirs.tau", self.tau)?;
+        not_negative("cirs.gamma", self.gamma)
+    }
+}
+
+/// How much repetition bores each user and wears each item, as a user model learns it (`alpha_u` and `beta_i`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sensitivity {
+    /// One factor for each user.
+    pub users: Vec<f32>,
+    /// One factor for each item.
+    pub items: Vec<f32>,
+}
+
+/// `r(u, a) = (R(u, a) - min R) / (1 + e)` with the exposure `e = gamma alpha_u beta_a sum_{s<t} exp(-(t - s) d(a, a_s) / tau)`
+/// (counterfactual interactive recommender, Gao et al., TOIS 2023, equations 5 and 6; factors are 1 unless given).
+#[derive(Clone, Debug)]
+pub struct Cirs {
+    predicted: Arc<Predicted>,
+    similarity: ItemSimilarity,
+    sensitivity: Option<Arc<Sensitivity>>,
+    config: CirsConfig,
+    least: f32,
+}
+
+impl Cirs {
+    /// The reward of these predictions; distances are `similarity`'s.
+    ///
+    /// # Errors
+    /// If a setting does not hold or the numbers of users or items differ.
+    pub fn new(
+        predicted: Arc<Predicted>,
+        similarity: ItemSimilarity,
+        sensitivity: Option<Arc<Sensitivity>>,
+        config: &CirsConfig,
+    ) -> Result<Self> {
+        config.validate()?;
+        let (n_users, n_items) = (predicted.mean.n_users(), predicted.mean.n_items());
+        same_number("items with distances", similarity.n_items(), n_items)?;
+        if let Some(sensitivity) = &sensitivity {
+            same_number("factors of users", sensitivity.users.len(), n_users)?;
+            same_number("factors of items", sensitivity.items.len(), n_items)?;
+            for (index, factor) in sensitivity.users.iter().chain(&sensitivity.items).enumerate() {
+                if !(factor.is_finite() && *factor >= 0.0) {
+                    return Err(crate::Error::invalid(format!(
+                        "sensitivity {index} (users first) is {factor}: below 0 it would divide by nothing"
+                    )));
+                }
+            }
+        }
+        let (least, _) = predicted.mean_range();
+        Ok(Self { predicted, similarity, sensitivity, config: *config, least })
+    }
+
+    /// The exposure of `item` for `user` after `taken`, oldest first.
+    #[inline]
+    pub fn exposure(&self, user: u32, item: u32, taken: &[u32]) -> f32 {
+        if self.config.tau == 0.0 {
+            return 0.0;
+        }
+        let turns = taken.len();
+        let mut sum = 0.0;
+        for (turn, &other) in taken.iter().enumerate() {
+            sum += (-((turns - turn) as f32) * self.similarity.distance(item, other) / self.config.tau).exp();
+        }
+        if let Some(factors) = &self.sensitivity {
+            sum *= factors.users[user as usize] * factors.items[item as usize];
+        }
+        self.config.gamma * sum
+    }
+}
+
+impl Reward for Cirs {
+    fn n_users(&self) -> usize {
+        self.predicted.mean.n_users()
+    }
+
+    fn n_items(&self) -> usize {
+        self.predicted.mean.n_items()
+    }
+
+    #[inline]
+    fn reward(&self, user: u32, item: u32, taken: &[u32]) -> f32 {
+        let reward = self.predicted.mean.get(user, item) - self.least;
+        let exposure = self.exposure(user, item, taken);
+        match self.config.form {
+            CirsForm::Divide => reward / (1.0 + exposure),
+            CirsForm::Subtract => (reward - exposure).max(0.0),
+        }
+    }
+
+    /// `[0, max R - min R]`: exposure only lowers rewards, and not below 0.
+    fn range(&self) -> (f32, f32) {
+        (0.0, self.predicted.mean_range().1 - self.least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{assert_within_range, predicted};
+    use super::*;
+    use crate::RewardMatrix;
+
+    fn distances() -> ItemSimilarity {
+        ItemSimilarity::from_distances(3, vec![0.0, 2.0, 4.0, 2.0, 0.0, 1.0, 4.0, 1.0, 0.0]).unwrap()
+    }
+
+    #[test]
+    fn exposure_is_the_sum_worked_out_by_hand() {
+        let mean = RewardMatrix::new(1, 3, vec![1.0, 2.0, 5.0]).unwrap();
+        let predicted = Arc::new(Predicted::new(mean, None).unwrap());
+        let config = CirsConfig { tau: 2.0, gamma: 0.5, ..CirsConfig::default() };
+        let reward = Cirs::new(predicted.clone(), distances(), None, &config).unwrap();
+        // Item 2 after 0 (two turns ago, distance 4) and 1 (one turn ago, distance 1).
+        let sum = (-2.0 * 4.0 / 2.0_f32).exp() + (-1.0 / 2.0_f32).exp();
+        assert!((reward.exposure(0, 2, &[0, 1]) - 0.5 * sum).abs() < 1e-6);
+        assert!((reward.reward(0, 2, &[0, 1]) - 4.0 / (1.0 + 0.5 * sum)).abs() < 1e-6);
+        assert_eq!(reward.reward(0, 2, &[]), 4.0);
+
+        let factors = Sensitivity { users: vec![2.0], items: vec![1.0, 1.0, 3.0] };
+        let config = CirsConfig { form: CirsForm::Subtract, ..config };
+        let reward = Cirs::new(predicted, distances(), Some(Arc::new(factors)), &config).unwrap();
+        assert!((reward.reward(0, 2, &[0, 1]) - (4.0 - 3.0 * sum)).abs() < 1e-5);
+        assert_eq!(reward.reward(0, 0, &[0, 0, 0]), 0.0);
+    }
+
+    #[test]
+    fn items_without_common_tags_do_not_tire_each_other() {
+        let similarity = ItemSimilarity::Tags([0b01, 0b10, 0b11].into());
+        let reward = Cirs::new(predicted(2, 3, 4), similarity, None, &CirsConfig::default()).unwrap();
+        assert_eq!(reward.exposure(0, 0, &[1, 1]), 0.0);
+        assert!(reward.exposure(0, 0, &[2]) > 0.9);
+        assert_within_range(&reward);
+    }
+
+    #[test]
+    fn cirs_refuses_tables_that_do_not_fit() {
+        let config = CirsConfig::default();
+        assert!(Cirs::new(predicted(2, 4, 4), distances(), None, &config).is_err());
+        let factors = |users: Vec<f32>| Some(Arc::new(Sensitivity { users, items: vec![1.0; 3] }));
+        assert!(Cirs::new(predicted(2, 3, 4), distances(), factors(vec![1.0]), &config).is_err());
+        assert!(Cirs::new(predicted(2, 3, 4), distances(), factors(vec![1.0, -1.0]), &config).is_err());
+        let config = CirsConfig { tau: f32::NAN, ..config };
+        assert!(Cirs::new(predicted(2, 3, 4), distances(), None, &config).is_err());
+    }
+}

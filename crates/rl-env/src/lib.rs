@@ -9,35 +9,46 @@
 pub mod bits;
 pub mod compat;
 pub mod datasets;
+pub mod distance;
 pub mod env;
 pub mod error;
+pub mod evaluate;
 pub mod features;
 pub mod matrix;
+pub mod metrics;
 pub mod quit;
+pub mod replay;
+pub mod returns;
 pub mod reward;
+pub mod sample;
 pub mod simulate;
 pub mod states;
 pub mod vec_env;
 pub mod world;
 
 #[cfg(feature = "burn")]
+mod checkpoint;
+#[cfg(feature = "burn")]
+pub mod collect;
+#[cfg(feature = "burn")]
 pub mod network;
 #[cfg(feature = "burn")]
 pub mod optimizer;
 #[cfg(feature = "burn")]
 pub mod policy;
-pub mod replay;
-pub mod returns;
-pub mod sample;
 #[cfg(feature = "burn")]
 pub mod tracker;
+#[cfg(feature = "burn")]
+pub mod train;
 
 pub use compat::Compat;
 pub use datasets::Source;
+pub use distance::ItemDistances;
 pub use env::Env;
 pub use error::{Error, Result};
 pub use features::{Column, DenseColumn, Features, LogColumns, TagSlots};
 pub use matrix::RewardMatrix;
+pub use metrics::{EpisodeMetrics, ItemTables, Likeness};
 pub use quit::{Quit, QuitRule, WindowMode};
 pub use reward::Reward;
 pub use simulate::{

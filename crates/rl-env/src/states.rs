@@ -42,7 +42,7 @@ impl RewardScale {
 ///
 /// # Shapes
 /// Row-major `[n, window]` for `items` and `rewards`, `[n]` for `lengths` and `users`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct States {
     /// Pairs per state.
     pub window: usize,

@@ -116,6 +116,26 @@ impl Replay {
         self.written.iter().all(|&written| written == 0)
     }
 
+    /// How many environments there are.
+    pub fn envs(&self) -> usize {
+        self.envs
+    }
+
+    /// How many transitions of an environment are kept.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// How many numbers the vector of an action has.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// How many transitions environment `env` has written in all, those written over included.
+    pub fn written(&self, env: usize) -> usize {
+        self.written[env]
+    }
+
     /// Appends a transition to the ring of `env`, over its oldest one if it is full: from row `row` of `before` to the
     /// same row of `after`.
     ///

@@ -67,6 +67,39 @@ pub fn greedy(scores: &mut [f32], n_items: usize, masked: Option<MaskedRows<'_>>
     }));
 }
 
+/// Replaces each of `items` with probability `epsilon` by a uniformly drawn item that is not masked.
+///
+/// Two numbers are drawn from `rng` per state, in order.
+///
+/// # Panics
+/// If a drawn state has every item masked.
+pub fn explore(
+    items: &mut [u32],
+    epsilon: f32,
+    n_items: usize,
+    masked: Option<MaskedRows<'_>>,
+    rng: &mut Random,
+) {
+    for (row, item) in items.iter_mut().enumerate() {
+        let (whether, which) = (rng.random::<f32>(), rng.random::<f64>());
+        if whether >= epsilon {
+            continue;
+        }
+        let words = masked.map(|masked| masked.row(row));
+        let free =
+            n_items - words.map_or(0, |words| words.iter().map(|word| word.count_ones() as usize).sum());
+        assert!(free > 0, "every item is masked");
+        let at = ((which * free as f64) as usize).min(free - 1);
+        *item = match words {
+            None => at as u32,
+            Some(words) => (0..n_items as u32)
+                .filter(|&item| words[item as usize / 64] >> (item % 64) & 1 == 0)
+                .nth(at)
+                .expect("as many as are free"),
+        };
+    }
+}
+
 /// Writes `value` over the masked items' scores.
 pub fn mask(scores: &mut [f32], n_items: usize, masked: Option<MaskedRows<'_>>, value: f32) {
     let Some(masked) = masked else { return };

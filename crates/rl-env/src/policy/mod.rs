@@ -5,6 +5,12 @@
 
 mod a2c;
 mod actor_critic;
+mod atoms;
+pub mod c51;
+pub mod dqn;
+mod learner;
+mod prioritized;
+pub mod qrdqn;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +18,10 @@ use burn::tensor::Device;
 use rec_core::random::Random;
 
 pub use a2c::{A2c, A2cConfig};
+pub use c51::{C51, C51Config};
+pub use dqn::{Dqn, DqnConfig};
+pub use prioritized::Prioritized;
+pub use qrdqn::{QrDqn, QrDqnConfig};
 
 use crate::bits::MaskedRows;
 use crate::optimizer::Adam;
@@ -121,11 +131,8 @@ impl PolicyState {
     pub fn put_module(&mut self, name: &str, weights: Vec<Vec<f32>>, adam: &Adam) {
         let (steps, moments) = adam.state();
         self.counters.insert(format!("{name}.steps"), steps);
-        self.counters.insert(format!("{name}.parameters"), weights.len() as u64);
         self.counters.insert(format!("{name}.moments"), moments.len() as u64);
-        for (at, values) in weights.into_iter().enumerate() {
-            self.tensors.insert(format!("{name}.{at}"), values);
-        }
+        self.put_weights(name, weights);
         for (at, [first, second]) in moments.into_iter().enumerate() {
             self.tensors.insert(format!("{name}.{at}.first"), first);
             self.tensors.insert(format!("{name}.{at}.second"), second);
@@ -137,17 +144,31 @@ impl PolicyState {
     /// # Errors
     /// If something is missing.
     pub fn take_module(&mut self, name: &str, adam: &mut Adam, device: &Device) -> Result<Vec<Vec<f32>>> {
-        let (steps, parameters, moments) = (
-            self.counter(&format!("{name}.steps"))?,
-            self.counter(&format!("{name}.parameters"))?,
-            self.counter(&format!("{name}.moments"))?,
-        );
+        let steps = self.counter(&format!("{name}.steps"))?;
+        let moments = self.counter(&format!("{name}.moments"))?;
         let moments = (0..moments)
             .map(|at| {
                 Ok([self.take(&format!("{name}.{at}.first"))?, self.take(&format!("{name}.{at}.second"))?])
             })
             .collect::<Result<Vec<_>>>()?;
         adam.restore(steps, moments, device);
+        self.take_weights(name)
+    }
+
+    /// Adds a module's parameters under `name`, without an optimizer.
+    pub fn put_weights(&mut self, name: &str, weights: Vec<Vec<f32>>) {
+        self.counters.insert(format!("{name}.parameters"), weights.len() as u64);
+        for (at, values) in weights.into_iter().enumerate() {
+            self.tensors.insert(format!("{name}.{at}"), values);
+        }
+    }
+
+    /// Takes what [`PolicyState::put_weights`] added.
+    ///
+    /// # Errors
+    /// If something is missing.
+    pub fn take_weights(&mut self, name: &str) -> Result<Vec<Vec<f32>>> {
+        let parameters = self.counter(&format!("{name}.parameters"))?;
         (0..parameters).map(|at| self.take(&format!("{name}.{at}"))).collect()
     }
 

@@ -1,0 +1,104 @@
+//! A network that gives several numbers per item: the atoms of a distribution of returns, or its quantiles.
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+use rec_core::random::Random;
+
+use crate::network::{Linear, Mlp, Start};
+
+/// A trunk and a linear head of `n_items * atoms` numbers, item by item.
+#[derive(Module, Debug)]
+pub struct AtomNetwork {
+    trunk: Mlp,
+    head: Linear,
+    n_items: usize,
+    atoms: usize,
+}
+
+impl AtomNetwork {
+    /// Over vectors of `inputs` numbers.
+    pub fn new(
+        inputs: usize,
+        hidden: &[usize],
+        n_items: usize,
+        atoms: usize,
+        rng: &mut Random,
+        device: &Device,
+    ) -> Self {
+        let width = hidden.last().copied().unwrap_or(inputs);
+        Self {
+            trunk: Mlp::new(inputs, hidden, Start::Uniform, rng, device),
+            head: Linear::new(width, n_items * atoms, Start::Uniform, rng, device),
+            n_items,
+            atoms,
+        }
+    }
+
+    /// All items' numbers.
+    ///
+    /// # Shapes
+    /// - `x`: `[n, inputs]`
+    /// - output: `[n, n_items, atoms]`
+    pub fn all(&self, x: Tensor<2>) -> Tensor<3> {
+        let n = x.dims()[0];
+        self.head.forward(self.trunk.forward(x)).reshape([n, self.n_items, self.atoms])
+    }
+
+    /// The numbers of one item per row, without working out the others.
+    ///
+    /// # Shapes
+    /// - `x`: `[n, inputs]`
+    /// - `items`: `[n, 1]`
+    /// - output: `[n, atoms]`
+    pub fn of(&self, x: Tensor<2>, items: Tensor<2, Int>) -> Tensor<2> {
+        let hidden = self.trunk.forward(x);
+        let (items, width) = (items.squeeze_dim::<1>(1), hidden.dims()[1]);
+        let weight = self.head.weight.val().reshape([width, self.n_items, self.atoms]);
+        let weight = weight.select(1, items.clone()).swap_dims(0, 1);
+        let bias = self.head.bias.val().reshape([self.n_items, self.atoms]).select(0, items);
+        hidden.unsqueeze_dim::<3>(1).matmul(weight).squeeze_dim::<2>(1).add(bias)
+    }
+
+    /// The mean of every item's numbers; since the head is linear, the head's mean does.
+    ///
+    /// # Shapes
+    /// - `x`: `[n, inputs]`
+    /// - output: `[n, n_items]`
+    pub fn means(&self, x: Tensor<2>) -> Tensor<2> {
+        let hidden = self.trunk.forward(x);
+        let width = hidden.dims()[1];
+        let weight = self.head.weight.val().reshape([width, self.n_items, self.atoms]).mean_dim(2);
+        let bias = self.head.bias.val().reshape([self.n_items, self.atoms]).mean_dim(1);
+        hidden.matmul(weight.squeeze_dim::<2>(2)).add(bias.swap_dims(0, 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+    use crate::policy::actor_critic::host;
+
+    #[test]
+    fn one_item_and_the_means_agree_with_all_atoms() {
+        let device = Device::default();
+        let mut rng = rec_core::random::stream(3, "test", 0);
+        let network = AtomNetwork::new(5, &[7], 4, 3, &mut rng, &device);
+        let x = Tensor::<2>::from_data(
+            TensorData::new(crate::network::normal(10, 1.0, &mut rng), [2, 5]),
+            &device,
+        );
+        let items = Tensor::<2, Int>::from_data(TensorData::new(vec![3_i32, 1], [2, 1]), &device);
+        let all: Vec<f32> = network.all(x.clone()).into_data().iter::<f32>().collect();
+        let (of, means) = (host(network.of(x.clone(), items)), host(network.means(x)));
+        for (row, item) in [(0, 3), (1, 1)] {
+            for atom in 0..3 {
+                assert!((of[row * 3 + atom] - all[(row * 4 + item) * 3 + atom]).abs() < 1e-6);
+            }
+        }
+        for (cell, mean) in means.iter().enumerate() {
+            assert!((mean - all[cell * 3..][..3].iter().sum::<f32>() / 3.0).abs() < 1e-6);
+        }
+    }
+}

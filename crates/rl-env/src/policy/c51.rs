@@ -1,0 +1,252 @@
+//! Categorical deep Q-learning.
+
+use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::{Device, Tensor, TensorData};
+use rec_core::random::Random;
+use serde::{Deserialize, Serialize};
+
+use super::actor_critic::host;
+use super::atoms::AtomNetwork;
+use super::learner::{Learner, Model, RoundLosses, epsilon_greedy, require};
+use super::prioritized::{Draws, Prioritized};
+use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule};
+use crate::Result;
+use crate::bits::MaskedRows;
+use crate::replay::Replay;
+use crate::states::States;
+use crate::tracker::{ItemVectors, StateTensors, TrackerConfig};
+
+/// The settings of [`C51`]; the defaults are EasyRL4Rec's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct C51Config {
+    /// What the policy sees.
+    pub tracker: TrackerConfig,
+    /// The widths of the trunk.
+    pub hidden: Vec<usize>,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// The discount of later rewards.
+    pub gamma: f32,
+    /// How many rewards a target sums before it bootstraps.
+    pub n_step: usize,
+    /// How many atoms a distribution has.
+    pub atoms: usize,
+    /// The least return that it can tell, the first atom.
+    pub least: f32,
+    /// The largest, the last atom.
+    pub most: f32,
+    /// Updates between two copies to the target network.
+    pub target_every: usize,
+    /// How often a random item is tried.
+    pub epsilon: f32,
+    /// Transitions per minibatch.
+    pub batch_size: usize,
+    /// Steps between two learning rounds.
+    pub steps: usize,
+    /// Minibatches per learning round.
+    pub updates: usize,
+    /// Draws by priority rather than uniformly.
+    pub prioritized: Option<Prioritized>,
+}
+
+impl Default for C51Config {
+    fn default() -> Self {
+        Self {
+            tracker: TrackerConfig::default(),
+            hidden: vec![64, 64],
+            learning_rate: 1e-3,
+            gamma: 0.9,
+            n_step: 3,
+            atoms: 51,
+            least: -10.0,
+            most: 10.0,
+            target_every: 320,
+            epsilon: 0.01,
+            batch_size: 64,
+            steps: 100,
+            updates: 12,
+            prioritized: None,
+        }
+    }
+}
+
+impl C51Config {
+    /// Whether everything is in range.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for the first setting that is not.
+    pub fn validate(&self) -> Result<()> {
+        require(self.n_step > 0, "n_step", self.n_step, "1 or more")?;
+        require(self.target_every > 0, "target_every", self.target_every, "1 or more")?;
+        require((0.0..=1.0).contains(&self.gamma), "gamma", self.gamma, "0 to 1")?;
+        require((0.0..=1.0).contains(&self.epsilon), "epsilon", self.epsilon, "0 to 1")?;
+        require(self.batch_size > 0, "batch_size", self.batch_size, "1 or more")?;
+        require(self.steps > 0, "steps", self.steps, "1 or more")?;
+        require(self.atoms > 1, "atoms", self.atoms, "2 or more")?;
+        require(self.least < self.most, "most", self.most, "more than `least`")
+    }
+}
+
+/// Deep Q-learning of the distribution of returns over fixed atoms `z_1 … z_N` (Bellemare et al., 2017). The target is
+/// the distribution of the next state's best item, shifted and shrunk by the rewards and the discount and projected back
+/// onto the atoms; the loss is the cross-entropy. The live network picks that item, its copy gives the distribution.
+#[derive(Debug)]
+pub struct C51 {
+    config: C51Config,
+    learner: Learner<AtomNetwork>,
+    draws: Draws,
+    /// `[atoms]`, without gradients.
+    support: Tensor<1>,
+}
+
+impl C51 {
+    /// Before learning, over the item vectors `items`.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) if a setting is out of range.
+    pub fn new(config: &C51Config, items: &ItemVectors, seed: u64, device: &Device) -> Result<Self> {
+        config.validate()?;
+        let (c, n_items) = (config.clone(), items.n_items());
+        let learner =
+            Learner::new(&c.tracker, items, c.learning_rate, seed, device, |inputs, rng, device| {
+                AtomNetwork::new(inputs, &c.hidden, n_items, c.atoms, rng, device)
+            })?;
+        let support = support(c.least, c.most, c.atoms, &learner.plain_device());
+        Ok(Self { draws: Draws::new(c.prioritized), config: c, learner, support })
+    }
+
+    /// The expected returns of all items, `[n, n_items]`, by the live network without gradients.
+    fn q(&self, states: &StateTensors) -> Tensor<2> {
+        expectations(&self.learner.online, states, &self.support)
+    }
+}
+
+fn expectations(model: &Model<AtomNetwork>, states: &StateTensors, support: &Tensor<1>) -> Tensor<2> {
+    let probabilities = softmax(model.network.all(model.tracker.forward(states)), 2);
+    let [n, n_items, atoms] = probabilities.dims();
+    let support = support.clone().unsqueeze_dim::<2>(1);
+    probabilities.reshape([n * n_items, atoms]).matmul(support).reshape([n, n_items])
+}
+
+/// `atoms` returns, evenly from `least` to `most`.
+pub fn support(least: f32, most: f32, atoms: usize, device: &Device) -> Tensor<1> {
+    let step = (most - least) / (atoms - 1) as f32;
+    let values: Vec<f32> = (0..atoms).map(|atom| least + step * atom as f32).collect();
+    Tensor::from_data(TensorData::new(values, [atoms]), device)
+}
+
+/// The distribution of `r + d Z` over the atoms (Bellemare et al., 2017, eq. 7): each atom's probability goes to the two
+/// atoms beside the place where it lands, in proportion to how near they are.
+///
+/// # Shapes
+/// - `rewards`, `discounts`: `[n]`
+/// - `probabilities`: `[n, atoms]`, of `Z`
+/// - `support`: `[atoms]`, evenly spaced
+/// - output: `[n, atoms]`
+pub fn project(
+    rewards: Tensor<1>,
+    discounts: Tensor<1>,
+    probabilities: Tensor<2>,
+    support: Tensor<1>,
+    least: f32,
+    most: f32,
+) -> Tensor<2> {
+    let atoms = support.dims()[0];
+    let step = (most - least) / (atoms - 1) as f32;
+    let landed = discounts
+        .unsqueeze_dim::<2>(1)
+        .mul(support.clone().unsqueeze())
+        .add(rewards.unsqueeze_dim(1))
+        .clamp(least, most);
+    // [n, to, from]
+    let away = landed.unsqueeze_dim::<3>(1).sub(support.reshape([1, atoms, 1])).abs().div_scalar(step);
+    let share = away.neg().add_scalar(1.0).clamp_min(0.0);
+    share.matmul(probabilities.unsqueeze_dim::<3>(2)).squeeze_dim(2)
+}
+
+/// `-sum_i m_i log softmax(l)_i` for each row.
+///
+/// # Shapes
+/// - `logits`, `target`: `[n, atoms]`
+/// - output: `[n]`
+pub fn cross_entropy(logits: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
+    log_softmax(logits, 1).mul(target).sum_dim(1).squeeze_dim::<1>(1).neg()
+}
+
+impl Policy for C51 {
+    fn n_items(&self) -> usize {
+        self.learner.n_items()
+    }
+
+    fn window(&self) -> usize {
+        self.learner.window()
+    }
+
+    fn schedule(&self) -> Schedule {
+        Schedule::Steps { steps: self.config.steps }
+    }
+
+    fn act(
+        &self,
+        states: &States,
+        masked: Option<MaskedRows<'_>>,
+        acting: Acting,
+        rng: &mut Random,
+        actions: &mut Actions,
+    ) -> Result<()> {
+        let scores = self.learner.finite(self.q(&self.learner.states(states)))?;
+        epsilon_greedy(scores, self.n_items(), masked, acting, self.config.epsilon, rng, actions);
+        Ok(())
+    }
+
+    fn scores(&self, states: &States, scores: &mut Vec<f32>) -> Result<()> {
+        *scores = self.learner.finite(self.q(&self.learner.states(states)))?;
+        Ok(())
+    }
+
+    fn learn(&mut self, replay: &Replay, rng: &mut Random) -> Result<Losses> {
+        let (c, learner) = (&self.config, &mut self.learner);
+        self.draws.catch_up(replay);
+        let mut losses = RoundLosses::default();
+        for _ in 0..c.updates {
+            learner.follow(c.target_every);
+            let (slots, weights) = self.draws.draw(replay, c.batch_size, rng);
+            let batch = learner.minibatch(replay, slots, c.n_step, c.gamma);
+
+            let best = expectations(&learner.online, &batch.next, &self.support).argmax(1);
+            let next = learner.target.network.of(learner.target.tracker.forward(&batch.next), best);
+            let target = project(
+                batch.rewards,
+                batch.discounts,
+                softmax(next, 1),
+                self.support.clone(),
+                c.least,
+                c.most,
+            );
+
+            let vectors = learner.model.tracker.forward(&batch.states);
+            let logits = learner.model.network.of(vectors, batch.actions);
+            let mut each = cross_entropy(logits, Tensor::from_inner(target));
+            self.draws.learned(&batch.slots, || host(each.clone().inner().unsqueeze()));
+            if let Some(weights) = weights {
+                each = each.mul(Tensor::from_inner(learner.plain(weights)));
+            }
+            let loss = each.mean();
+            losses.add([loss.clone()]);
+            learner.descend(loss);
+        }
+        losses.finish(&["loss"], self.learner.updates())
+    }
+
+    fn state(&self) -> PolicyState {
+        let mut state = self.learner.state();
+        self.draws.save(&mut state);
+        state
+    }
+
+    fn restore(&mut self, mut state: PolicyState) -> Result<()> {
+        self.learner.restore(&mut state)?;
+        self.draws.load(&mut state)
+    }
+}

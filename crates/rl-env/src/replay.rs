@@ -118,7 +118,7 @@ impl Replay {
 
     /// How many environments there are.
     pub fn envs(&self) -> usize {
-        self.envs
+        self.written.len()
     }
 
     /// How many transitions of an environment are kept.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rec_core::read::MAX_LINE_BYTES;
 
-use super::files::{open, parse_error, quoted};
+use super::files::{MAX_ID, open, parse_error, quoted};
 use crate::Result;
 
 /// A file with a header, read row by row; a row is one line.
@@ -194,8 +194,7 @@ impl<'a, R> Row<'a, R> {
         let whole = text.strip_suffix(".0").unwrap_or(text);
         let digits = !whole.is_empty() && whole.bytes().all(|byte| byte.is_ascii_digit());
         match whole.parse::<u32>() {
-            // The largest number is kept free, as "no id".
-            Ok(id) if digits && id < u32::MAX => Ok(id),
+            Ok(id) if digits && id < MAX_ID => Ok(id),
             _ => {
                 let what = format!("{} is not an id (a whole number from 0)", quoted(text));
                 Err(self.error(column, what))

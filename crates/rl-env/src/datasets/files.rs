@@ -10,6 +10,9 @@ use rec_core::{Place, read};
 use super::Log;
 use crate::{Error, Result};
 
+/// Ids stay below this: tables with a row for each id must fit into memory.
+pub(crate) const MAX_ID: u32 = 1 << 24;
+
 /// An error at `line` and `column` (from 1, 0 = unknown) of `path`.
 pub(crate) fn parse_error(path: &Path, line: u64, column: usize, what: impl Into<String>) -> Error {
     let column = u32::try_from(column).unwrap_or(u32::MAX);
@@ -79,7 +82,7 @@ pub(crate) fn ratings(path: &Path, options: &read::delimited::Options, range: (f
     let mut log = Log::default();
     let mut times = Vec::new();
     let from_one = |line, column, text: &str| match text.parse::<u32>() {
-        Ok(id) if id > 0 => Ok(id - 1),
+        Ok(id) if id > 0 && id < MAX_ID => Ok(id - 1),
         _ => Err(parse_error(path, line, column, format!("{} is not an id (a number from 1)", quoted(text)))),
     };
     let mut failure = None;

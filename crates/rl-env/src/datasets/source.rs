@@ -67,8 +67,8 @@ impl QuitSettings {
     /// # Errors
     /// [`Error::Config`] naming the key, what it is and what it accepts.
     pub fn validate(&self) -> Result<()> {
-        if self.max_turn == 0 || self.max_turn > usize::from(u16::MAX) {
-            return Err(Error::config("quit.max_turn", format!("is {}; accepts 1 to 65535", self.max_turn)));
+        if !(1..=255).contains(&self.max_turn) {
+            return Err(Error::config("quit.max_turn", format!("is {}; accepts 1 to 255", self.max_turn)));
         }
         let whole = self.threshold.fract() == 0.0 && self.threshold <= f64::from(u32::MAX);
         if !(self.threshold.is_finite() && self.threshold >= 0.0) {

@@ -9,21 +9,21 @@ pub enum WindowMode {
     /// The last N items, or all if there are fewer.
     #[default]
     Exact,
-    /// What Python's `history[t - N : t]` gives over an array of the longest episode, wrapped start included
-    /// (see [`Compat::window_slice`](crate::Compat)).
+    /// What Python's `history[t - N : t]` gives over the list of the `t` items so far, whose negative start counts from
+    /// its end: `history[2 t - N..]` while `t < N` (see [`Compat::window_slice`](crate::Compat)).
     PythonSlice,
 }
 
-/// The part of `taken` that a rule with a window of `n` looks at, when episodes have at most `max_turn` turns.
+/// The part of `taken` that a rule with a window of `n` looks at.
 ///
 /// `taken` holds the items of this episode so far, so its length is the turn `t`.
 #[inline]
-pub fn window(taken: &[u32], n: usize, mode: WindowMode, max_turn: usize) -> &[u32] {
+pub fn window(taken: &[u32], n: usize, mode: WindowMode) -> &[u32] {
     let t = taken.len();
     let start = match mode {
         WindowMode::Exact => t.saturating_sub(n),
-        // A negative start counts from the end of the array of `max_turn` slots.
-        WindowMode::PythonSlice if t < n => (max_turn + t).saturating_sub(n).min(t),
+        // A negative start counts from the end of the list, which has t items.
+        WindowMode::PythonSlice if t < n => (2 * t).saturating_sub(n),
         WindowMode::PythonSlice => t - n,
     };
     &taken[start..]
@@ -61,8 +61,8 @@ impl Quit {
     /// Whether the user leaves on `item` after `taken` (this episode's items before it, oldest first). Nobody leaves on
     /// the first turn.
     #[inline]
-    pub fn quits(&self, item: u32, taken: &[u32], max_turn: usize) -> bool {
-        let window = window(taken, self.window, self.mode, max_turn);
+    pub fn quits(&self, item: u32, taken: &[u32]) -> bool {
+        let window = window(taken, self.window, self.mode);
         match &self.rule {
             QuitRule::Never => false,
             QuitRule::Distance(close) => window.iter().any(|&other| close.get(item as usize, other as usize)),
@@ -79,5 +79,20 @@ impl Quit {
                 false
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wrapped_window_has_the_lengths_that_were_measured_on_the_reference() {
+        let taken: Vec<u32> = (0..30).collect();
+        let lengths =
+            |n: usize, mode| -> Vec<usize> { (1..=10).map(|t| window(&taken[..t], n, mode).len()).collect() };
+        assert_eq!(lengths(7, WindowMode::PythonSlice), [1, 2, 3, 3, 2, 1, 7, 7, 7, 7]);
+        assert_eq!(lengths(9, WindowMode::PythonSlice), [1, 2, 3, 4, 4, 3, 2, 1, 9, 9]);
+        assert_eq!(lengths(9, WindowMode::Exact), [1, 2, 3, 4, 5, 6, 7, 8, 9, 9]);
     }
 }

@@ -765,7 +765,7 @@ impl<'a> Lanes<'a> {
         let taken = &trail[1..=turn];
         let reward = shared.reward.reward(self.users[lane], action, taken);
         let patient = matches!(shared.config.mode, Mode::NxX(_));
-        let quits = !patient && turn > 0 && world.quit.quits(action, taken, world.max_turn);
+        let quits = !patient && turn > 0 && world.quit.quits(action, taken);
         let capped = turn + 1 >= shared.limit;
         let terminated = quits || (capped && shared.config.cap_as_terminated);
         let truncated = capped && !terminated;

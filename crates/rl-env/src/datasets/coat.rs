@@ -137,7 +137,16 @@ mod tests {
         assert_eq!(source.popularity, [0.5, 0.0, 0.5]);
         // Logged coats have the genders 1, 0, 0: the share of 0 is 2/3, both together are more than 0.8.
         assert_eq!(source.dominant[0].items, [true, false, true]);
-        assert_eq!(source.dominant[2].categories, [3]);
+        assert_eq!(source.dominant[2].items, [false, true, true]);
+        let (world, tables) = source.world_and_tables(&source.quit).unwrap();
+        assert_eq!((world.n_users(), world.n_items(), tables.n_items()), (2, 3, 3));
+        // The distances of the columns are at most 5, so any second coat makes a user leave.
+        assert!(world.quit.quits(1, &[0]));
+        let far = source.world(&QuitSettings { threshold: 2.0, ..source.quit }).unwrap();
+        assert!(far.quit.quits(1, &[0]) && !far.quit.quits(2, &[0]) && far.quit.quits(2, &[0, 2]));
+        assert!(
+            source.world(&QuitSettings::category(3, 1)).unwrap_err().to_string().contains("have no tags")
+        );
         assert_eq!((source.quit.window, source.quit.threshold), (7, 6.0));
     }
 

@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(source.tags.as_deref(), Some(&[6, 1, 2][..]));
         assert_eq!(source.items.tags.as_ref().unwrap().values[..3], [2, 1, 0]);
         assert_eq!(source.items.dense[0].values, [1.0, 0.5, 0.0]);
-        assert_eq!(source.dominant[0].categories, [1]);
+        assert_eq!(source.dominant[0].items, [true, false, true]);
         assert_eq!((source.quit.window, source.quit.threshold), (10, 0.0));
         let (low, high) = source.truth.range();
         assert!(low >= 0.0 && high <= 1.0);

@@ -25,6 +25,4 @@ mod source;
 pub mod yahoo;
 
 pub use log::Log;
-pub use source::{
-    Dominance, QuitKind, QuitSettings, Similarity, Source, Target, dominant_prefix, popularity,
-};
+pub use source::{QuitKind, QuitSettings, Similarity, Source, Target, dominant_prefix, popularity};

@@ -134,7 +134,8 @@ mod tests {
         assert_eq!(source.tags.as_deref(), Some(&[1, 3][..]));
         assert_eq!(source.popularity, [0.5, 0.5]);
         assert_eq!(source.items.categorical[0].values, [1, 0]);
-        assert_eq!(source.dominant[0].categories, [0]);
+        assert_eq!(source.dominant[0].items, [true, true]);
+        assert!(source.world_and_tables(&source.quit).is_ok());
     }
 
     #[test]

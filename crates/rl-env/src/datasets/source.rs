@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Log;
-use crate::{Error, Features, Result, Reward, RewardMatrix, WindowMode};
+use crate::distance::ItemDistances;
+use crate::metrics::{ItemTables, Likeness, MajorityItems};
+use crate::{Error, Features, Quit, QuitRule, Result, Reward, RewardMatrix, WindowMode, World};
 
 /// What makes a user leave, by name; [`QuitRule`](crate::QuitRule) is the rule with its tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,18 +105,6 @@ pub enum Similarity {
     Tags,
 }
 
-/// The items of the majority categories of one feature: the longest list of most frequent categories whose shares sum
-/// to at most 0.8, at least one.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Dominance {
-    /// The feature.
-    pub feature: String,
-    /// Its dominant categories, the most frequent first.
-    pub categories: Vec<u32>,
-    /// For each item of the truth whether it has one of them.
-    pub items: Vec<bool>,
-}
-
 /// A data set as an environment: the truth, the log, features, and the tables that metrics need.
 ///
 /// The log may know more users and items than the truth (KuaiRec: 7,176 users and 10,728 videos against 1,411 and
@@ -149,8 +139,9 @@ pub struct Source {
     pub similarity: Similarity,
     /// For each item of the truth the share of users for whom it is a positive of the log; 0 for an item without one.
     pub popularity: Vec<f32>,
-    /// The majority categories, one entry for each feature that is looked at; none where there are no features.
-    pub dominant: Vec<Dominance>,
+    /// Which items have a majority category (see [`dominant_prefix`]), for each feature that is looked at; none where
+    /// there are no features.
+    pub dominant: Vec<MajorityItems>,
     /// The published quit rule.
     pub quit: QuitSettings,
 }
@@ -191,6 +182,73 @@ impl Source {
             return invalid("items are compared by tags, but have none".into());
         }
         self.quit.validate()
+    }
+
+    /// The distances of the items, by the columns of [`Source::distance_truth`]. Takes a while for many items.
+    pub fn distances(&self) -> ItemDistances {
+        ItemDistances::of(&self.distance_truth)
+    }
+
+    /// The environments' world: the truth and when users leave it.
+    ///
+    /// # Errors
+    /// Settings that do not hold, and the category rule for items without tags.
+    pub fn world(&self, settings: &QuitSettings) -> Result<World> {
+        let distances = match settings.kind {
+            QuitKind::Distance => Some(self.distances()),
+            _ => None,
+        };
+        self.world_with(settings, distances.as_ref())
+    }
+
+    /// What metrics need to know of the items.
+    ///
+    /// # Errors
+    /// If no item has a positive in the log.
+    pub fn tables(&self) -> Result<ItemTables> {
+        let distances = match self.similarity {
+            Similarity::Distance => Some(Arc::new(self.distances())),
+            Similarity::Tags => None,
+        };
+        self.tables_with(distances)
+    }
+
+    /// [`Source::world`] and [`Source::tables`], the distances being computed once for both.
+    ///
+    /// # Errors
+    /// As these two.
+    pub fn world_and_tables(&self, settings: &QuitSettings) -> Result<(World, ItemTables)> {
+        let needed = settings.kind == QuitKind::Distance || self.similarity == Similarity::Distance;
+        let distances = needed.then(|| Arc::new(self.distances()));
+        Ok((self.world_with(settings, distances.as_deref())?, self.tables_with(distances)?))
+    }
+
+    fn world_with(&self, settings: &QuitSettings, distances: Option<&ItemDistances>) -> Result<World> {
+        settings.validate()?;
+        let rule = match (settings.kind, distances, &self.tags) {
+            (QuitKind::Never, ..) => QuitRule::Never,
+            (QuitKind::Distance, Some(distances), _) => {
+                QuitRule::Distance(distances.too_close(settings.threshold))
+            }
+            (QuitKind::Category, _, Some(tags)) => {
+                QuitRule::Category { tags: tags.clone(), threshold: settings.threshold as u32 }
+            }
+            _ => {
+                let what = format!("is `category`, but the items of {} have no tags", self.name);
+                return Err(Error::config("quit.kind", what));
+            }
+        };
+        let quit = Quit { rule, window: settings.window, mode: settings.mode };
+        World::new(Arc::clone(&self.truth), quit, settings.max_turn, settings.random_start)
+    }
+
+    fn tables_with(&self, distances: Option<Arc<ItemDistances>>) -> Result<ItemTables> {
+        let likeness = match (self.similarity, distances, &self.tags) {
+            (Similarity::Distance, Some(distances), _) => Likeness::Distance(distances),
+            (Similarity::Tags, _, Some(tags)) => Likeness::Tags(tags.clone()),
+            _ => Likeness::Identity,
+        };
+        ItemTables::new(likeness, self.popularity.clone(), self.dominant.clone())
     }
 
     /// For each user of the log its row of the truth, if it has one.
@@ -259,7 +317,7 @@ pub(crate) fn dominance(
     truth_items: &[u32],
     categories_of: impl Fn(u32) -> Vec<u32>,
     counts: impl Fn(usize) -> bool,
-) -> Dominance {
+) -> MajorityItems {
     let mut of_items = vec![0u64; log.items.iter().max().map_or(0, |&item| item as usize + 1)];
     for row in (0..log.len()).filter(|&row| counts(row)) {
         of_items[log.items[row] as usize] += 1;
@@ -273,7 +331,7 @@ pub(crate) fn dominance(
     let categories = dominant_prefix(&of_categories);
     let has = |&item: &u32| categories_of(item).iter().any(|category| categories.contains(category));
     let items = truth_items.iter().map(has).collect();
-    Dominance { feature: feature.to_owned(), categories, items }
+    MajorityItems { feature: feature.to_owned(), items }
 }
 
 #[cfg(test)]

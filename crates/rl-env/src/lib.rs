@@ -23,6 +23,7 @@ pub mod returns;
 pub mod reward;
 pub mod sample;
 pub mod simulate;
+pub mod softmax;
 pub mod states;
 pub mod vec_env;
 pub mod world;

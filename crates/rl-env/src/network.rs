@@ -17,6 +17,8 @@ pub enum Start {
     Uniform,
     /// Orthogonal weights (Saxe et al., 2014) and no bias.
     Orthogonal,
+    /// The same, times the square root of 2: what a rectifier halves stays as large as it was.
+    OrthogonalRelu,
 }
 
 /// A parameter of `shape` with `values`.
@@ -85,6 +87,11 @@ impl Linear {
         let (weight, bias) = match start {
             Start::Uniform => (uniform(inputs * outputs, bound, rng), uniform(outputs, bound, rng)),
             Start::Orthogonal => (orthogonal(inputs, outputs, rng), vec![0.0; outputs]),
+            Start::OrthogonalRelu => {
+                let mut weight = orthogonal(inputs, outputs, rng);
+                weight.iter_mut().for_each(|value| *value *= std::f32::consts::SQRT_2);
+                (weight, vec![0.0; outputs])
+            }
         };
         Self { weight: param(weight, [inputs, outputs], device), bias: param(bias, [outputs], device) }
     }
@@ -123,9 +130,62 @@ impl Mlp {
     }
 }
 
+/// `(x - mean) / sqrt(variance + 1e-5) * gamma + beta` over the last axis (Ba et al., 2016).
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    /// `[width]`; starts at 1.
+    pub gamma: Param<Tensor<1>>,
+    /// `[width]`; starts at 0.
+    pub beta: Param<Tensor<1>>,
+}
+
+impl LayerNorm {
+    /// Over rows of `width` numbers.
+    pub fn new(width: usize, device: &Device) -> Self {
+        Self {
+            gamma: param(vec![1.0; width], [width], device),
+            beta: param(vec![0.0; width], [width], device),
+        }
+    }
+
+    /// # Shapes
+    /// - `x` and output: `[n, width]`
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let x = x.clone().sub(x.mean_dim(1));
+        let variance = x.clone().square().mean_dim(1);
+        x.div(variance.add_scalar(1e-5).sqrt())
+            .mul(self.gamma.val().unsqueeze())
+            .add(self.beta.val().unsqueeze())
+    }
+}
+
+/// Sets each number to 0 with the probability `rate` and scales the others by `1 / (1 - rate)`, if there is a generator
+/// to draw from; none means that nothing is being learned.
+pub fn dropout<const D: usize>(x: Tensor<D>, rate: f64, rng: Option<&mut Random>) -> Tensor<D> {
+    let Some(rng) = rng.filter(|_| rate > 0.0) else { return x };
+    let shape: [usize; D] = x.dims();
+    let kept = (1.0 / (1.0 - rate)) as f32;
+    let draw = |_| if rng.random::<f64>() < rate { 0.0 } else { kept };
+    let mask: Vec<f32> = (0..shape.iter().product::<usize>()).map(draw).collect();
+    let mask = Tensor::<D>::from_data(TensorData::new(mask, shape), &x.device());
+    x.mul(mask)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dropout_keeps_the_mean_and_does_nothing_without_a_generator() {
+        let x = Tensor::<1>::ones([20_000], &Device::flex());
+        let same = dropout(x.clone(), 0.1, None);
+        assert!(same.equal(x.clone()).all().into_scalar::<bool>());
+        let mut rng = rec_core::random::stream(1, "test", 0);
+        let values: Vec<f32> = dropout(x, 0.1, Some(&mut rng)).into_data().iter::<f32>().collect();
+        let zeros = values.iter().filter(|&&value| value == 0.0).count();
+        assert!((1800..2200).contains(&zeros), "{zeros}");
+        assert!(values.iter().all(|&value| value == 0.0 || (value - 1.0 / 0.9).abs() < 1e-6));
+    }
 
     #[test]
     fn orthogonal_matrices_have_orthonormal_rows_or_columns() {

@@ -5,8 +5,13 @@ use rayon::prelude::*;
 use rec_core::random::Random;
 
 use crate::bits::MaskedRows;
+use crate::softmax::{exponentiate, largest, rows_per_task, vectorised};
+
+/// The most blocks of a row whose weights are summed together; a draw first finds its block.
+const BLOCKS: usize = 256;
 
 /// For each row of `logits` (`[n, n_items]`) an item drawn with the probabilities `softmax(row)`, masked items left out.
+/// The logits are overwritten.
 ///
 /// One number is drawn from `rng` per row, in order, so that the draws do not depend on the number of threads.
 ///
@@ -23,29 +28,38 @@ pub fn categorical(
     let draws: Vec<f32> = logits.chunks_exact(n_items).map(|_| rng.random()).collect();
     items.clear();
     items.resize(draws.len(), 0);
-    logits.par_chunks_exact_mut(n_items).zip(&draws).zip(items).with_min_len(8).for_each(
-        |((row, &draw), item)| {
-            let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            assert!(most > f32::NEG_INFINITY, "every item is masked");
-            let mut sum = 0.0;
-            for score in row.iter_mut() {
-                *score = (*score - most).exp();
-                sum += *score;
+    let tasks = logits.par_chunks_exact_mut(n_items).zip(&draws).zip(items);
+    tasks
+        .with_min_len(rows_per_task(n_items))
+        .for_each(|((row, &draw), item)| *item = vectorised(|| drawn(row, draw)) as u32);
+}
+
+/// The item at which the running sum of the softmax passes `draw`.
+#[inline(always)]
+fn drawn(row: &mut [f32], draw: f32) -> usize {
+    let most = largest(row);
+    assert!(most > f32::NEG_INFINITY, "every item is masked");
+    let width = row.len().div_ceil(BLOCKS).max(64);
+    let mut sums = [0.0; BLOCKS];
+    for (block, sum) in row.chunks_mut(width).zip(&mut sums) {
+        *sum = exponentiate(block, most);
+    }
+    let target = draw * sums.iter().sum::<f32>();
+    let mut before = 0.0;
+    for (number, block) in row.chunks(width).enumerate() {
+        if before + sums[number] > target {
+            let mut running = before;
+            for (at, &weight) in block.iter().enumerate() {
+                running += weight;
+                if weight > 0.0 && running > target {
+                    return number * width + at;
+                }
             }
-            let target = draw * sum;
-            let mut running = 0.0;
-            // Rounding may leave the target beyond the last sum: then the last possible item.
-            *item = row
-                .iter()
-                .position(|&weight| {
-                    running += weight;
-                    weight > 0.0 && running > target
-                })
-                .unwrap_or_else(|| {
-                    row.iter().rposition(|&weight| weight > 0.0).expect("the largest weight is 1")
-                }) as u32;
-        },
-    );
+        }
+        before += sums[number];
+    }
+    // Rounding may leave the target beyond the last sum: then the last possible item.
+    row.iter().rposition(|&weight| weight > 0.0).expect("the largest weight is 1")
 }
 
 /// For each row of `scores` the item with the largest score, the smallest id among equals, masked items left out.
@@ -56,14 +70,9 @@ pub fn greedy(scores: &mut [f32], n_items: usize, masked: Option<MaskedRows<'_>>
     mask(scores, n_items, masked, f32::NEG_INFINITY);
     items.clear();
     items.extend(scores.chunks_exact(n_items).map(|row| {
-        let mut best = 0;
-        for (item, &score) in row.iter().enumerate() {
-            if score > row[best] {
-                best = item;
-            }
-        }
-        assert!(row[best] > f32::NEG_INFINITY, "every item is masked");
-        best as u32
+        let most = vectorised(|| largest(row));
+        assert!(most > f32::NEG_INFINITY, "every item is masked");
+        row.iter().position(|&score| score == most).expect("the largest is one of them") as u32
     }));
 }
 
@@ -111,5 +120,54 @@ pub fn mask(scores: &mut [f32], n_items: usize, masked: Option<MaskedRows<'_>>, 
                 left &= left - 1;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bits::BitMatrix;
+
+    #[test]
+    fn draws_follow_the_softmax_and_never_take_a_masked_item() {
+        let mut rng = rec_core::random::stream(7, "test", 0);
+        for n_items in [3, 70, 1000] {
+            let scores: Vec<f32> = (0..n_items).map(|item| (item % 5) as f32 * 0.7).collect();
+            let mut bits = BitMatrix::new(1, n_items);
+            (0..n_items).step_by(3).for_each(|item| bits.insert(0, item));
+            let rows = vec![0; 20_000];
+            let (mut items, mut counts) = (Vec::new(), vec![0.0; n_items]);
+            for _ in 0..5 {
+                let mut logits = scores.repeat(rows.len());
+                let masked = MaskedRows { bits: &bits, rows: &rows };
+                categorical(&mut logits, n_items, Some(masked), &mut rng, &mut items);
+                items.iter().for_each(|&item| counts[item as usize] += 1.0);
+            }
+            let weight = |item: usize| if bits.get(0, item) { 0.0 } else { f64::from(scores[item]).exp() };
+            let sum: f64 = (0..n_items).map(weight).sum();
+            let (mut chi, mut possible) = (0.0, 0.0);
+            for item in 0..n_items {
+                let expected = weight(item) / sum * 1e5;
+                if expected == 0.0 {
+                    assert_eq!(counts[item], 0.0, "item {item} is masked");
+                } else {
+                    chi += (counts[item] - expected) * (counts[item] - expected) / expected;
+                    possible += 1.0;
+                }
+            }
+            // Five standard deviations of a chi-squared variable.
+            let free: f64 = possible - 1.0;
+            assert!(chi < free + 5.0 * (2.0 * free).sqrt(), "{n_items} items: {chi} for {free}");
+        }
+    }
+
+    #[test]
+    fn the_greedy_item_is_the_first_of_the_largest_that_is_not_masked() {
+        let mut bits = BitMatrix::new(2, 3);
+        bits.insert(1, 1);
+        let mut scores = vec![-1.0, 5.0, 5.0, -1.0, 5.0, -2.0];
+        let mut items = Vec::new();
+        greedy(&mut scores, 3, Some(MaskedRows { bits: &bits, rows: &[0, 1] }), &mut items);
+        assert_eq!(items, [1, 0]);
     }
 }

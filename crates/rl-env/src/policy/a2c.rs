@@ -5,14 +5,14 @@ use rand::seq::SliceRandom;
 use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use super::actor_critic::ActorCritic;
-use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule, minibatches};
+use super::actor_critic::{ActionSpace, ActorCritic, Layout};
+use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule, minibatches, positive};
+use crate::Result;
 use crate::bits::MaskedRows;
 use crate::network::Start;
 use crate::replay::Replay;
 use crate::states::States;
 use crate::tracker::{ItemVectors, TrackerConfig};
-use crate::{Error, Result};
 
 /// The settings of [`A2c`]; the defaults are EasyRL4Rec's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ use crate::{Error, Result};
 pub struct A2cConfig {
     /// What the policy sees.
     pub tracker: TrackerConfig,
+    /// What it puts out.
+    pub actions: ActionSpace,
     /// The widths of the trunk.
     pub hidden: Vec<usize>,
     /// Where the layers start.
@@ -44,6 +46,7 @@ impl Default for A2cConfig {
     fn default() -> Self {
         Self {
             tracker: TrackerConfig::default(),
+            actions: ActionSpace::Items,
             hidden: vec![64, 64],
             start: Start::Uniform,
             learning_rate: 1e-3,
@@ -59,7 +62,7 @@ impl Default for A2cConfig {
 
 /// Advantage actor-critic (Mnih et al., 2016), synchronous: after every round of episodes one pass over them,
 ///
-/// `loss = -mean A_t log pi(a_t | s_t) + c_v mean (R_t - V(s_t))^2 - c_e mean H(pi(. | s_t))`
+/// `loss = -mean A_t ln pi(a_t | s_t) + c_v mean (R_t - V(s_t))^2 - c_e mean H(pi(. | s_t))`
 ///
 /// with generalized advantages `A_t` and returns `R_t = A_t + V(s_t)` of the critic before the pass.
 #[derive(Debug)]
@@ -72,22 +75,21 @@ impl A2c {
     /// Before learning, over the item vectors `items`.
     ///
     /// # Errors
-    /// [`Error::Config`] if a setting is out of range.
+    /// [`Error::Config`](crate::Error::Config) if a setting is out of range.
     pub fn new(config: &A2cConfig, items: &ItemVectors, seed: u64, device: &Device) -> Result<Self> {
-        if config.batch_size == 0 {
-            return Err(Error::config("batch_size", "is 0; accepts 1 or more"));
-        }
+        positive("batch_size", config.batch_size)?;
         let c = config.clone();
-        let net = ActorCritic::new(
-            &c.tracker,
-            items,
-            &c.hidden,
-            c.start,
-            c.learning_rate,
-            c.max_grad_norm,
-            seed,
-            device,
-        )?;
+        let layout = Layout {
+            tracker: &c.tracker,
+            hidden: &c.hidden,
+            start: c.start,
+            head_start: c.start,
+            actions: c.actions,
+            critic: true,
+            learning_rate: c.learning_rate,
+            max_grad_norm: c.max_grad_norm,
+        };
+        let net = ActorCritic::new(&layout, items, seed, device)?;
         Ok(Self { config: c, net })
     }
 }
@@ -101,6 +103,10 @@ impl Policy for A2c {
         self.net.window()
     }
 
+    fn action_width(&self) -> usize {
+        self.net.action_width()
+    }
+
     fn schedule(&self) -> Schedule {
         Schedule::Episodes
     }
@@ -110,53 +116,47 @@ impl Policy for A2c {
         &self,
         states: &States,
         masked: Option<MaskedRows<'_>>,
-        _: Acting,
+        acting: Acting,
         rng: &mut Random,
         actions: &mut Actions,
     ) -> Result<()> {
-        self.net.choose(states, masked, false, rng, actions)
+        self.net.choose(states, masked, false, acting != Acting::Judge, rng, actions)
     }
 
     fn scores(&self, states: &States, scores: &mut Vec<f32>) -> Result<()> {
-        *scores = self.net.logits(states);
+        *scores = self.net.scores(states)?;
         Ok(())
     }
 
     fn learn(&mut self, replay: &Replay, rng: &mut Random) -> Result<Losses> {
         let c = &self.config;
         let slots = replay.ordered();
-        let (advantages, returns) = self.net.advantages(replay, &slots, c.gamma, c.gae_lambda);
+        let before = self.net.estimates(replay, &slots, c.gamma, c.gae_lambda);
 
         let mut order: Vec<usize> = (0..slots.len()).collect();
         order.shuffle(rng);
         let (mut sums, mut batches) = ([0.0; 4], 0.0);
         for batch in minibatches(&order, c.batch_size) {
             let pick = |from: &[f32]| self.net.tensor(&batch.iter().map(|&at| from[at]).collect::<Vec<_>>());
-            let (advantage, target) = (pick(&advantages), pick(&returns));
+            let (advantage, target) = (pick(&before.advantages), pick(&before.returns));
             let of: Vec<u32> = batch.iter().map(|&at| slots[at]).collect();
 
-            let out = self.net.forward(&replay.before(&of));
-            let log_prob = self.net.of_actions(out.log_probs.clone(), replay, &of);
-            let actor = log_prob.mul(advantage).mean().neg();
-            let value = target.sub(out.values).square().mean();
-            let entropy = out.log_probs.clone().exp().mul(out.log_probs).sum_dim(1).mean().neg();
+            let out = self.net.forward(replay, &of, rng);
+            let actor = out.log_probs.clone().mul(advantage).mean().neg();
+            let value = target.sub(out.values.clone()).square().mean();
+            let entropy = out.entropies.clone().mean();
             let mut loss = actor.clone().add(value.clone().mul_scalar(c.value_weight));
             if c.entropy_weight != 0.0 {
                 loss = loss.sub(entropy.clone().mul_scalar(c.entropy_weight));
             }
 
-            let terms = [actor, value, entropy].map(|term| f64::from(term.into_scalar::<f32>()));
-            let loss = self.net.descend(loss)?;
-            for (sum, term) in sums.iter_mut().zip([loss, terms[0], terms[1], terms[2]]) {
-                *sum += term;
-            }
+            let terms = self.net.descend(out, [loss, actor, value, entropy])?;
+            sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
             batches += 1.0;
         }
         self.net.refresh();
-        Ok(["loss", "loss_actor", "loss_value", "entropy"]
-            .into_iter()
-            .zip(sums.map(|sum| sum / batches))
-            .collect())
+        let means = sums.map(|sum| sum / batches);
+        Ok(["loss", "loss_actor", "loss_value", "entropy"].into_iter().zip(means).collect())
     }
 
     fn state(&self) -> PolicyState {

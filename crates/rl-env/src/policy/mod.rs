@@ -7,8 +7,12 @@ mod a2c;
 mod actor_critic;
 mod atoms;
 pub mod c51;
+mod continuous;
 pub mod dqn;
 mod learner;
+mod pg;
+mod ppo;
+pub mod presets;
 mod prioritized;
 pub mod qrdqn;
 
@@ -18,8 +22,12 @@ use burn::tensor::Device;
 use rec_core::random::Random;
 
 pub use a2c::{A2c, A2cConfig};
+pub use actor_critic::{ActionSpace, ActorCritic, Estimates, Layout, Outputs};
 pub use c51::{C51, C51Config};
+pub use continuous::VectorActions;
 pub use dqn::{Dqn, DqnConfig};
+pub use pg::{Pg, PgConfig};
+pub use ppo::{Ppo, PpoConfig};
 pub use prioritized::Prioritized;
 pub use qrdqn::{QrDqn, QrDqnConfig};
 
@@ -192,9 +200,15 @@ impl PolicyState {
     }
 }
 
+/// # Errors
+/// [`Error::Config`] if `value` is 0.
+fn positive(key: &str, value: usize) -> Result<()> {
+    if value == 0 { Err(Error::config(key, "is 0; accepts 1 or more")) } else { Ok(()) }
+}
+
 /// `order` cut into parts of `size`; what is left over joins the last part, so that none is small.
 fn minibatches(order: &[usize], size: usize) -> impl Iterator<Item = &[usize]> {
-    let parts = (order.len() / size).max(1);
+    let parts = (order.len() / size).max(usize::from(!order.is_empty()));
     (0..parts).map(move |part| {
         let end = if part + 1 == parts { order.len() } else { (part + 1) * size };
         &order[part * size..end]

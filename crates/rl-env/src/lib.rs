@@ -42,6 +42,8 @@ pub mod policy;
 pub mod tracker;
 #[cfg(feature = "burn")]
 pub mod train;
+#[cfg(feature = "burn")]
+pub mod user_model;
 
 pub use compat::Compat;
 pub use datasets::Source;

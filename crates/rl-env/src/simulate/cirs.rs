@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{ItemSimilarity, Predicted, not_negative, same_number};
-use crate::{Result, Reward};
+use crate::{Error, LogColumns, Result, Reward};
 
 /// How exposure lowers the reward.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl CirsConfig {
     /// Checks every value.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) naming the key, what it is and what it accepts.
+    /// [`Error::Config`] naming the key, what it is and what it accepts.
     pub fn validate(&self) -> Result<()> {
         not_negative("cirs.tau", self.tau)?;
         not_negative("cirs.gamma", self.gamma)
@@ -86,7 +86,7 @@ impl Cirs {
             same_number("factors of items", sensitivity.items.len(), n_items)?;
             for (index, factor) in sensitivity.users.iter().chain(&sensitivity.items).enumerate() {
                 if !(factor.is_finite() && *factor >= 0.0) {
-                    return Err(crate::Error::invalid(format!(
+                    return Err(Error::invalid(format!(
                         "sensitivity {index} (users first) is {factor}: below 0 it would divide by nothing"
                     )));
                 }
@@ -112,6 +112,42 @@ impl Cirs {
         }
         self.config.gamma * sum
     }
+}
+
+/// The exposure of each row of `log`: `sum exp(-(t - s) d(i, i_s) / tau)` over the at most `window` (30 in the reference)
+/// rows of the same user before it, `t - s` rows apart; rows of a user stand in the order of time. What a user model with
+/// exposure is fitted to (Gao et al., TOIS 2023, equation 5).
+///
+/// # Errors
+/// If the log does not hold, an item has no distances, or `tau` is not above 0.
+pub fn exposure_of_log(
+    log: LogColumns<'_>,
+    similarity: &ItemSimilarity,
+    tau: f32,
+    window: usize,
+) -> Result<Vec<f32>> {
+    if !(tau.is_finite() && tau > 0.0) {
+        return Err(Error::config("cirs.tau", format!("is {tau}; accepts finite numbers above 0")));
+    }
+    log.validate(usize::MAX, similarity.n_items())?;
+    let mut rows: Vec<usize> = (0..log.len()).collect();
+    rows.sort_by_key(|&row| log.users[row]);
+    let mut exposures = vec![0.0; log.len()];
+    for rows in rows.chunk_by(|&a, &b| log.users[a] == log.users[b]) {
+        for (at, &row) in rows.iter().enumerate() {
+            let before = &rows[at.saturating_sub(window)..at];
+            exposures[row] = before
+                .iter()
+                .rev()
+                .enumerate()
+                .map(|(back, &other)| {
+                    let distance = similarity.distance(log.items[row], log.items[other]);
+                    (-((back + 1) as f32) * distance / tau).exp()
+                })
+                .sum();
+        }
+    }
+    Ok(exposures)
 }
 
 impl Reward for Cirs {
@@ -175,6 +211,19 @@ mod tests {
         assert_eq!(reward.exposure(0, 0, &[1, 1]), 0.0);
         assert!(reward.exposure(0, 0, &[2]) > 0.9);
         assert_within_range(&reward);
+    }
+
+    #[test]
+    fn exposure_of_a_log_goes_back_over_the_users_rows() {
+        let log = LogColumns { users: &[1, 0, 1, 1], items: &[0, 1, 1, 2], targets: &[0.0; 4] };
+        let found = exposure_of_log(log, &distances(), 2.0, 30).unwrap();
+        let third = (-1.0_f32 / 2.0).exp() + (-2.0 * 4.0 / 2.0_f32).exp();
+        for (found, expected) in found.iter().zip([0.0, 0.0, (-2.0_f32 / 2.0).exp(), third]) {
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+        let short = exposure_of_log(log, &distances(), 2.0, 1).unwrap();
+        assert!((short[3] - (-1.0_f32 / 2.0).exp()).abs() < 1e-6);
+        assert!(exposure_of_log(log, &distances(), 0.0, 30).is_err());
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod predicted;
 mod similarity;
 
 pub use base::Base;
-pub use cirs::{Cirs, CirsConfig, CirsForm, Sensitivity};
+pub use cirs::{Cirs, CirsConfig, CirsForm, Sensitivity, exposure_of_log};
 pub use dorl::{Dorl, DorlConfig};
 pub use entropy::{EntropyLevel, EntropyTable};
 pub use intrinsic::{Intrinsic, IntrinsicConfig};

@@ -1,0 +1,1 @@
+//! Saving a fitted ensemble and loading it again.

@@ -58,7 +58,7 @@ pub use quit::{Quit, QuitRule, WindowMode};
 pub use reward::Reward;
 pub use simulate::{
     Base, Cirs, CirsConfig, CirsForm, Dorl, DorlConfig, EntropyLevel, EntropyTable, Intrinsic,
-    IntrinsicConfig, ItemSimilarity, Mopo, MopoConfig, Predicted, Sensitivity,
+    IntrinsicConfig, Mopo, MopoConfig, Predicted, Sensitivity,
 };
 pub use states::{RewardScale, States};
 pub use vec_env::{Autoreset, Mode, StepBatch, VecEnv, VecEnvConfig, VecEnvState};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ItemSimilarity, Predicted, not_negative, same_number};
+use super::{Predicted, not_negative, same_number};
+use crate::metrics::{ItemTables, Likeness};
 use crate::{Error, LogColumns, Result, Reward};
 
 /// How exposure lowers the reward.
@@ -61,26 +62,26 @@ pub struct Sensitivity {
 #[derive(Clone, Debug)]
 pub struct Cirs {
     predicted: Arc<Predicted>,
-    similarity: ItemSimilarity,
+    tables: Arc<ItemTables>,
     sensitivity: Option<Arc<Sensitivity>>,
     config: CirsConfig,
     least: f32,
 }
 
 impl Cirs {
-    /// The reward of these predictions; distances are `similarity`'s.
+    /// The reward of these predictions; items are as far apart as [`distance`] tells by the tables' likeness.
     ///
     /// # Errors
     /// If a setting does not hold or the numbers of users or items differ.
     pub fn new(
         predicted: Arc<Predicted>,
-        similarity: ItemSimilarity,
+        tables: Arc<ItemTables>,
         sensitivity: Option<Arc<Sensitivity>>,
         config: &CirsConfig,
     ) -> Result<Self> {
         config.validate()?;
         let (n_users, n_items) = (predicted.mean.n_users(), predicted.mean.n_items());
-        same_number("items with distances", similarity.n_items(), n_items)?;
+        same_number("items with a likeness", tables.n_items(), n_items)?;
         if let Some(sensitivity) = &sensitivity {
             same_number("factors of users", sensitivity.users.len(), n_users)?;
             same_number("factors of items", sensitivity.items.len(), n_items)?;
@@ -93,7 +94,7 @@ impl Cirs {
             }
         }
         let (least, _) = predicted.mean_range();
-        Ok(Self { predicted, similarity, sensitivity, config: *config, least })
+        Ok(Self { predicted, tables, sensitivity, config: *config, least })
     }
 
     /// The exposure of `item` for `user` after `taken`, oldest first.
@@ -105,7 +106,8 @@ impl Cirs {
         let turns = taken.len();
         let mut sum = 0.0;
         for (turn, &other) in taken.iter().enumerate() {
-            sum += (-((turns - turn) as f32) * self.similarity.distance(item, other) / self.config.tau).exp();
+            let distance = distance(self.tables.likeness(), item, other);
+            sum += (-((turns - turn) as f32) * distance / self.config.tau).exp();
         }
         if let Some(factors) = &self.sensitivity {
             sum *= factors.users[user as usize] * factors.items[item as usize];
@@ -114,22 +116,40 @@ impl Cirs {
     }
 }
 
+/// How far apart two items are: by distance the distance itself, by tags one over the Jaccard likeness, so infinite for
+/// items without a tag in common; by identity infinite unless they are the same.
+///
+/// # Panics
+/// If there is no such item.
+#[inline]
+pub fn distance(likeness: &Likeness, item: u32, other: u32) -> f32 {
+    match likeness {
+        Likeness::Distance(distances) => distances.get(item as usize, other as usize) as f32,
+        Likeness::Tags(_) => (1.0 / likeness.of(item, other)) as f32,
+        Likeness::Identity if item == other => 0.0,
+        Likeness::Identity => f32::INFINITY,
+    }
+}
+
 /// The exposure of each row of `log`: `sum exp(-(t - s) d(i, i_s) / tau)` over the at most `window` (30 in the reference)
 /// rows of the same user before it, `t - s` rows apart; rows of a user stand in the order of time. What a user model with
 /// exposure is fitted to (Gao et al., TOIS 2023, equation 5).
 ///
 /// # Errors
-/// If the log does not hold, an item has no distances, or `tau` is not above 0.
+/// If the log's columns do not fit each other, or `tau` is not above 0.
+///
+/// # Panics
+/// If the likeness does not know an item.
 pub fn exposure_of_log(
     log: LogColumns<'_>,
-    similarity: &ItemSimilarity,
+    likeness: &Likeness,
     tau: f32,
     window: usize,
 ) -> Result<Vec<f32>> {
     if !(tau.is_finite() && tau > 0.0) {
         return Err(Error::config("cirs.tau", format!("is {tau}; accepts finite numbers above 0")));
     }
-    log.validate(usize::MAX, similarity.n_items())?;
+    log.validate(usize::MAX, usize::MAX)?;
     let mut rows: Vec<usize> = (0..log.len()).collect();
     rows.sort_by_key(|&row| log.users[row]);
     let mut exposures = vec![0.0; log.len()];
@@ -141,7 +161,7 @@ pub fn exposure_of_log(
                 .rev()
                 .enumerate()
                 .map(|(back, &other)| {
-                    let distance = similarity.distance(log.items[row], log.items[other]);
+                    let distance = distance(likeness, log.items[row], log.items[other]);
                     (-((back + 1) as f32) * distance / tau).exp()
                 })
                 .sum();
@@ -181,8 +201,11 @@ mod tests {
     use super::*;
     use crate::RewardMatrix;
 
-    fn distances() -> ItemSimilarity {
-        ItemSimilarity::from_distances(3, vec![0.0, 2.0, 4.0, 2.0, 0.0, 1.0, 4.0, 1.0, 0.0]).unwrap()
+    /// Three items on a line, at 0, 2 and 5.
+    fn tables() -> Arc<ItemTables> {
+        let columns = RewardMatrix::new(1, 3, vec![0.0, 2.0, 5.0]).unwrap();
+        let likeness = Likeness::Distance(Arc::new(crate::ItemDistances::of(&columns)));
+        Arc::new(ItemTables::new(likeness, vec![1.0; 3], Vec::new()).unwrap())
     }
 
     #[test]
@@ -190,24 +213,26 @@ mod tests {
         let mean = RewardMatrix::new(1, 3, vec![1.0, 2.0, 5.0]).unwrap();
         let predicted = Arc::new(Predicted::new(mean, None).unwrap());
         let config = CirsConfig { tau: 2.0, gamma: 0.5, ..CirsConfig::default() };
-        let reward = Cirs::new(predicted.clone(), distances(), None, &config).unwrap();
-        // Item 2 after 0 (two turns ago, distance 4) and 1 (one turn ago, distance 1).
-        let sum = (-2.0 * 4.0 / 2.0_f32).exp() + (-1.0 / 2.0_f32).exp();
+        let reward = Cirs::new(predicted.clone(), tables(), None, &config).unwrap();
+        // Item 2 after 0 (two turns ago, distance 5) and 1 (one turn ago, distance 3).
+        let sum = (-2.0 * 5.0 / 2.0_f32).exp() + (-3.0 / 2.0_f32).exp();
         assert!((reward.exposure(0, 2, &[0, 1]) - 0.5 * sum).abs() < 1e-6);
         assert!((reward.reward(0, 2, &[0, 1]) - 4.0 / (1.0 + 0.5 * sum)).abs() < 1e-6);
         assert_eq!(reward.reward(0, 2, &[]), 4.0);
 
         let factors = Sensitivity { users: vec![2.0], items: vec![1.0, 1.0, 3.0] };
         let config = CirsConfig { form: CirsForm::Subtract, ..config };
-        let reward = Cirs::new(predicted, distances(), Some(Arc::new(factors)), &config).unwrap();
+        let reward = Cirs::new(predicted, tables(), Some(Arc::new(factors)), &config).unwrap();
+        // gamma alpha beta = 0.5 * 2 * 3.
         assert!((reward.reward(0, 2, &[0, 1]) - (4.0 - 3.0 * sum)).abs() < 1e-5);
         assert_eq!(reward.reward(0, 0, &[0, 0, 0]), 0.0);
     }
 
     #[test]
     fn items_without_common_tags_do_not_tire_each_other() {
-        let similarity = ItemSimilarity::Tags([0b01, 0b10, 0b11].into());
-        let reward = Cirs::new(predicted(2, 3, 4), similarity, None, &CirsConfig::default()).unwrap();
+        let likeness = Likeness::Tags(vec![0b01, 0b10, 0b11]);
+        let tables = Arc::new(ItemTables::new(likeness, vec![1.0; 3], Vec::new()).unwrap());
+        let reward = Cirs::new(predicted(2, 3, 4), tables, None, &CirsConfig::default()).unwrap();
         assert_eq!(reward.exposure(0, 0, &[1, 1]), 0.0);
         assert!(reward.exposure(0, 0, &[2]) > 0.9);
         assert_within_range(&reward);
@@ -216,24 +241,24 @@ mod tests {
     #[test]
     fn exposure_of_a_log_goes_back_over_the_users_rows() {
         let log = LogColumns { users: &[1, 0, 1, 1], items: &[0, 1, 1, 2], targets: &[0.0; 4] };
-        let found = exposure_of_log(log, &distances(), 2.0, 30).unwrap();
-        let third = (-1.0_f32 / 2.0).exp() + (-2.0 * 4.0 / 2.0_f32).exp();
+        let found = exposure_of_log(log, tables().likeness(), 2.0, 30).unwrap();
+        let third = (-3.0_f32 / 2.0).exp() + (-2.0 * 5.0 / 2.0_f32).exp();
         for (found, expected) in found.iter().zip([0.0, 0.0, (-2.0_f32 / 2.0).exp(), third]) {
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
-        let short = exposure_of_log(log, &distances(), 2.0, 1).unwrap();
-        assert!((short[3] - (-1.0_f32 / 2.0).exp()).abs() < 1e-6);
-        assert!(exposure_of_log(log, &distances(), 0.0, 30).is_err());
+        let short = exposure_of_log(log, tables().likeness(), 2.0, 1).unwrap();
+        assert!((short[3] - (-3.0_f32 / 2.0).exp()).abs() < 1e-6);
+        assert!(exposure_of_log(log, tables().likeness(), 0.0, 30).is_err());
     }
 
     #[test]
     fn cirs_refuses_tables_that_do_not_fit() {
         let config = CirsConfig::default();
-        assert!(Cirs::new(predicted(2, 4, 4), distances(), None, &config).is_err());
+        assert!(Cirs::new(predicted(2, 4, 4), tables(), None, &config).is_err());
         let factors = |users: Vec<f32>| Some(Arc::new(Sensitivity { users, items: vec![1.0; 3] }));
-        assert!(Cirs::new(predicted(2, 3, 4), distances(), factors(vec![1.0]), &config).is_err());
-        assert!(Cirs::new(predicted(2, 3, 4), distances(), factors(vec![1.0, -1.0]), &config).is_err());
+        assert!(Cirs::new(predicted(2, 3, 4), tables(), factors(vec![1.0]), &config).is_err());
+        assert!(Cirs::new(predicted(2, 3, 4), tables(), factors(vec![1.0, -1.0]), &config).is_err());
         let config = CirsConfig { tau: f32::NAN, ..config };
-        assert!(Cirs::new(predicted(2, 3, 4), distances(), None, &config).is_err());
+        assert!(Cirs::new(predicted(2, 3, 4), tables(), None, &config).is_err());
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ItemSimilarity, Predicted, not_negative, same_number};
+use super::{Predicted, not_negative, same_number};
+use crate::metrics::ItemTables;
 use crate::{Compat, Error, Result, Reward};
 
 /// Settings of [`Intrinsic`].
@@ -47,7 +48,7 @@ impl IntrinsicConfig {
 #[derive(Clone, Debug)]
 pub struct Intrinsic {
     predicted: Arc<Predicted>,
-    similarity: ItemSimilarity,
+    tables: Arc<ItemTables>,
     /// `lambda_n (-ln(p + 1e-10))` of each item.
     novelty: Arc<[f32]>,
     config: IntrinsicConfig,
@@ -58,28 +59,23 @@ pub struct Intrinsic {
 }
 
 impl Intrinsic {
-    /// The reward of these predictions. `popularity` holds for each item the share of users who took it; where it is 0
-    /// the novelty is 23.
+    /// The reward of these predictions, with the tables' likeness as similarity.
     ///
     /// # Errors
-    /// If a setting does not hold, the numbers of items differ or a popularity is not within 0 to 1.
+    /// If a setting does not hold or the tables are of another number of items.
     pub fn new(
         predicted: Arc<Predicted>,
-        similarity: ItemSimilarity,
-        popularity: &[f32],
+        tables: Arc<ItemTables>,
         config: &IntrinsicConfig,
         compat: &Compat,
     ) -> Result<Self> {
         config.validate()?;
-        let n_items = predicted.mean.n_items();
-        same_number("items with similarities", similarity.n_items(), n_items)?;
-        same_number("popularities", popularity.len(), n_items)?;
-        if let Some(item) = popularity.iter().position(|p| !(0.0..=1.0).contains(p)) {
-            let what = format!("the popularity of item {item} is {}, not within 0 to 1", popularity[item]);
-            return Err(Error::invalid(what));
-        }
-        let novelty: Arc<[f32]> =
-            popularity.iter().map(|&p| config.lambda_novelty * -(f64::from(p) + 1e-10).ln() as f32).collect();
+        same_number("items with a likeness and a popularity", tables.n_items(), predicted.mean.n_items())?;
+        let novelty: Arc<[f32]> = tables
+            .popularity()
+            .iter()
+            .map(|&p| config.lambda_novelty * -(f64::from(p) + 1e-10).ln() as f32)
+            .collect();
         let (least, most) = predicted.mean_range();
         let range = if compat.intrinsic_padding {
             (0.0, most - least)
@@ -89,13 +85,14 @@ impl Intrinsic {
             (low, most - least + config.lambda_diversity + high)
         };
         let padding = compat.intrinsic_padding;
-        Ok(Self { predicted, similarity, novelty, config: *config, padding, least, range })
+        Ok(Self { predicted, tables, novelty, config: *config, padding, least, range })
     }
 
     /// The mean of `1 - S(a_s, item)`.
     #[inline]
     fn diversity(&self, item: u32, taken: &[u32]) -> f32 {
-        let unlike = |&other: &u32| 1.0 - self.similarity.similarity(other, item);
+        let likeness = self.tables.likeness();
+        let unlike = |&other: &u32| 1.0 - likeness.of(other, item) as f32;
         if !self.padding {
             return taken.iter().map(unlike).sum::<f32>() / taken.len().max(1) as f32;
         }
@@ -138,16 +135,18 @@ mod tests {
     use super::super::Base;
     use super::super::tests::{assert_within_range, predicted};
     use super::*;
+    use crate::metrics::Likeness;
 
-    const POPULARITY: [f32; 4] = [0.5, 0.1, 0.0, 1.0];
+    const POPULARITY: [f32; 4] = [0.5, 0.1, 0.2, 1.0];
 
-    fn similarity() -> ItemSimilarity {
-        ItemSimilarity::Tags([0b011, 0b001, 0b110, 0b100].into())
+    fn likeness() -> Likeness {
+        Likeness::Tags(vec![0b011, 0b001, 0b110, 0b100])
     }
 
     fn intrinsic(compat: &Compat) -> Intrinsic {
         let config = IntrinsicConfig { lambda_diversity: 0.3, lambda_novelty: 0.2, max_turn: 5 };
-        Intrinsic::new(predicted(3, 4, 6), similarity(), &POPULARITY, &config, compat).unwrap()
+        let tables = Arc::new(ItemTables::new(likeness(), POPULARITY.to_vec(), Vec::new()).unwrap());
+        Intrinsic::new(predicted(3, 4, 6), tables, &config, compat).unwrap()
     }
 
     #[test]
@@ -169,13 +168,15 @@ mod tests {
     }
 
     #[test]
-    fn strange_popularities_are_refused() {
-        let fit = |popularity: &[f32]| {
-            let config = IntrinsicConfig::default();
-            Intrinsic::new(predicted(3, 4, 6), similarity(), popularity, &config, &Compat::default())
+    fn tables_of_other_items_and_negative_weights_are_refused() {
+        let fit = |n_items: usize, config: IntrinsicConfig| {
+            let tables = Arc::new(ItemTables::plain(n_items));
+            Intrinsic::new(predicted(3, 4, 6), tables, &config, &Compat::default()).map_err(|e| e.to_string())
         };
-        assert!(fit(&[0.5; 3]).unwrap_err().to_string().contains("3 popularities"));
-        assert!(fit(&[0.5, 0.5, 2.0, 0.5]).unwrap_err().to_string().contains("item 2"));
+        assert!(fit(4, IntrinsicConfig::default()).is_ok());
+        assert!(fit(5, IntrinsicConfig::default()).unwrap_err().contains("5 items"));
+        let config = IntrinsicConfig { lambda_novelty: -0.1, ..IntrinsicConfig::default() };
+        assert!(fit(4, config).unwrap_err().contains("intrinsic.lambda_novelty"));
     }
 
     proptest! {
@@ -189,8 +190,8 @@ mod tests {
             let mut slots = [0_u32; 5];
             slots[..taken.len()].copy_from_slice(&taken);
             slots[taken.len()] = item;
-            let similarity = similarity();
-            let unlike: f32 = slots[..4].iter().map(|&other| 1.0 - similarity.similarity(other, item)).sum();
+            let likeness = likeness();
+            let unlike: f32 = slots[..4].iter().map(|&other| 1.0 - likeness.of(other, item) as f32).sum();
             let novelty = -(f64::from(POPULARITY[item as usize]) + 1e-10).ln() as f32;
             let expected = base.reward(0, item, &[]) + 0.3 * unlike / 4.0 + 0.2 * novelty;
             prop_assert!((reward.reward(0, item, &taken) - expected).abs() < 1e-4);

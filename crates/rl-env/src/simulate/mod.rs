@@ -18,7 +18,6 @@ mod entropy;
 mod intrinsic;
 mod mopo;
 mod predicted;
-mod similarity;
 
 pub use base::Base;
 pub use cirs::{Cirs, CirsConfig, CirsForm, Sensitivity, exposure_of_log};
@@ -27,7 +26,6 @@ pub use entropy::{EntropyLevel, EntropyTable};
 pub use intrinsic::{Intrinsic, IntrinsicConfig};
 pub use mopo::{Mopo, MopoConfig};
 pub use predicted::Predicted;
-pub use similarity::ItemSimilarity;
 
 use crate::{Error, Result};
 

@@ -440,9 +440,10 @@ impl Task<'_> {
             users: rows.iter().map(|&row| log.users[row]).collect(),
             items: rows.iter().map(|&row| log.items[row]).collect(),
             targets: rows.iter().map(|&row| log.targets[row]).collect(),
-            inverse: self.counts.as_ref().map(|counts| {
-                rows.iter().map(|&row| 1.0 / counts[log.items[row] as usize] as f32).collect()
-            }),
+            inverse: self
+                .counts
+                .as_ref()
+                .map(|counts| rows.iter().map(|&row| 1.0 / counts[log.items[row] as usize] as f32).collect()),
             exposure: self.data.exposure.map(|exposure| rows.iter().map(|&row| exposure[row]).collect()),
         };
         if config.loss != Loss::Point {
@@ -520,9 +521,9 @@ mod tests {
 
     /// The features of `tests/golden/deepfm.py`.
     fn features() -> (Features, Features) {
-        let column =
-            |vocabulary, values| Column { name: "kind".into(), vocabulary, values };
-        let users = Features { rows: 4, categorical: vec![column(2, vec![0, 1, 1, 0])], ..Features::default() };
+        let column = |vocabulary, values| Column { name: "kind".into(), vocabulary, values };
+        let users =
+            Features { rows: 4, categorical: vec![column(2, vec![0, 1, 1, 0])], ..Features::default() };
         let tags = TagSlots {
             name: "tags".into(),
             vocabulary: 4,
@@ -597,8 +598,10 @@ mod tests {
         let (users, items) = (Encoded::new(&users).unwrap(), Encoded::new(&items).unwrap());
         for (target, expected) in [(Target::Rating, &golden.rating), (Target::Binary, &golden.binary)] {
             let model = model(&golden, &small(target), false, &device);
-            let pairs = model
-                .forward(&users.rows_on(USERS.into_iter(), &device), &items.rows_on(ITEMS.into_iter(), &device));
+            let pairs = model.forward(
+                &users.rows_on(USERS.into_iter(), &device),
+                &items.rows_on(ITEMS.into_iter(), &device),
+            );
             let all = model.forward_all(&users.rows_on(0..4, &device), &items.rows_on(0..5, &device));
             for (pairs, all, expected) in [
                 (pairs.mean, all.mean, &expected.mean),
@@ -697,7 +700,12 @@ mod tests {
         }
     }
 
-    fn fit(config: &UserModelConfig, compat: &Compat, exposure: Option<&[f32]>, seed: u64) -> Result<Ensemble> {
+    fn fit(
+        config: &UserModelConfig,
+        compat: &Compat,
+        exposure: Option<&[f32]>,
+        seed: u64,
+    ) -> Result<Ensemble> {
         let ((users, items), (log_users, log_items, targets)) = (features(), log());
         let log = LogColumns { users: &log_users, items: &log_items, targets: &targets };
         let data = UserModelData { log, users: &users, items: &items, exposure };
@@ -804,8 +812,13 @@ mod tests {
         for factor in factors.users.iter().chain(&factors.items) {
             assert!((factor - 1.0).abs() > 1e-4 && (factor - 1.0).abs() < 0.9, "{factor}");
         }
-        assert_eq!(fit(&quick(), &Compat::default(), None, 3).unwrap().sensitivity(&[0], &[0]).unwrap(), None);
-        assert!(fit(&config, &Compat::default(), None, 3).unwrap_err().to_string().contains("learn_sensitivity"));
+        assert_eq!(
+            fit(&quick(), &Compat::default(), None, 3).unwrap().sensitivity(&[0], &[0]).unwrap(),
+            None
+        );
+        assert!(
+            fit(&config, &Compat::default(), None, 3).unwrap_err().to_string().contains("learn_sensitivity")
+        );
         assert!(fit(&quick(), &Compat::default(), Some(&exposure[1..]), 3).is_err());
         assert!(fit(&quick(), &Compat::default(), Some(&vec![-1.0; rows]), 3).is_err());
     }
@@ -839,12 +852,14 @@ mod tests {
         model.save(&path).unwrap();
         let (users, items) = features();
         let loaded = Ensemble::load(&path, &users, &items, &Device::flex()).unwrap();
-        let all = |model: &Ensemble| format!("{:?}", model.predict_all(&[0, 1, 2, 3], &[0, 1, 2, 3, 4]).unwrap());
+        let all =
+            |model: &Ensemble| format!("{:?}", model.predict_all(&[0, 1, 2, 3], &[0, 1, 2, 3, 4]).unwrap());
         assert_eq!(all(&model), all(&loaded));
         assert_eq!(model.sensitivity(&[1], &[1]).unwrap(), loaded.sensitivity(&[1], &[1]).unwrap());
         assert_eq!(model.config(), loaded.config());
 
-        let refused = |users: &Features| Ensemble::load(&path, users, &items, &Device::flex()).unwrap_err().to_string();
+        let refused =
+            |users: &Features| Ensemble::load(&path, users, &items, &Device::flex()).unwrap_err().to_string();
         assert!(refused(&Features::none(4)).contains("other features of users"));
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();

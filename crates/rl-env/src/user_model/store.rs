@@ -63,8 +63,7 @@ impl Ensemble {
     pub fn load(path: &Path, users: &Features, items: &Features, device: &Device) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|source| rec_core::Error::io(path, source))?;
         let (users, items) = (Encoded::new(users)?, Encoded::new(items)?);
-        parse(&bytes, users, items, device)
-            .map_err(|what| Error::Format { path: path.to_owned(), what })
+        parse(&bytes, users, items, device).map_err(|what| Error::Format { path: path.to_owned(), what })
     }
 }
 
@@ -102,7 +101,7 @@ fn parse(
         // The values are replaced; the draw only gives the shapes.
         let mut rng = random::stream(0, "user model weights", 0);
         let model = DeepFm::new(&users, &items, &config.model, config.learn_sensitivity, &mut rng, &device);
-        let values = weights(&model).iter().enumerate().map(|(at, _)| {
+        let values = (0..weights(&model).len()).map(|at| {
             let name = format!("member.{member}.{at}");
             let tensor = tensors.tensor(&name).map_err(|error| format!("{name}: {error}"))?;
             if tensor.dtype() != Dtype::F32 {
@@ -117,7 +116,9 @@ fn parse(
             }
         });
         let values: Vec<Vec<f32>> = values.collect::<std::result::Result<_, String>>()?;
-        with_weights(model, values).map(|model| model.valid()).map_err(|error| format!("member {member}: {error}"))
+        with_weights(model, values)
+            .map(|model| model.valid())
+            .map_err(|error| format!("member {member}: {error}"))
     });
     let members: Vec<DeepFm> = members.collect::<std::result::Result<_, String>>()?;
     if read != tensors.len() {

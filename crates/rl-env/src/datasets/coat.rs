@@ -138,7 +138,7 @@ mod tests {
         // Logged coats have the genders 1, 0, 0: the share of 0 is 2/3, both together are more than 0.8.
         assert_eq!(source.dominant[0].items, [true, false, true]);
         assert_eq!(source.dominant[2].items, [false, true, true]);
-        let (world, tables) = source.world_and_tables(&source.quit).unwrap();
+        let (world, tables) = (source.world(&source.quit).unwrap(), source.tables().unwrap());
         assert_eq!((world.n_users(), world.n_items(), tables.n_items()), (2, 3, 3));
         // The distances of the columns are at most 5, so any second coat makes a user leave.
         assert!(world.quit.quits(1, &[0]));

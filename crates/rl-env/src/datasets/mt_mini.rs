@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(source.popularity, [0.5, 0.5]);
         assert_eq!(source.items.categorical[0].values, [1, 0]);
         assert_eq!(source.dominant[0].items, [true, true]);
-        assert!(source.world_and_tables(&source.quit).is_ok());
+        assert!(source.world(&source.quit).is_ok() && source.tables().is_ok());
     }
 
     #[test]

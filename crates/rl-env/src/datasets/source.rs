@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Log;
-use crate::distance::ItemDistances;
+use crate::distance::{self, ItemDistances};
 use crate::metrics::{ItemTables, Likeness, MajorityItems};
 use crate::{Error, Features, Quit, QuitRule, Result, Reward, RewardMatrix, WindowMode, World};
 
@@ -194,43 +194,13 @@ impl Source {
     /// # Errors
     /// Settings that do not hold, and the category rule for items without tags.
     pub fn world(&self, settings: &QuitSettings) -> Result<World> {
-        let distances = match settings.kind {
-            QuitKind::Distance => Some(self.distances()),
-            _ => None,
-        };
-        self.world_with(settings, distances.as_ref())
-    }
-
-    /// What metrics need to know of the items.
-    ///
-    /// # Errors
-    /// If no item has a positive in the log.
-    pub fn tables(&self) -> Result<ItemTables> {
-        let distances = match self.similarity {
-            Similarity::Distance => Some(Arc::new(self.distances())),
-            Similarity::Tags => None,
-        };
-        self.tables_with(distances)
-    }
-
-    /// [`Source::world`] and [`Source::tables`], the distances being computed once for both.
-    ///
-    /// # Errors
-    /// As these two.
-    pub fn world_and_tables(&self, settings: &QuitSettings) -> Result<(World, ItemTables)> {
-        let needed = settings.kind == QuitKind::Distance || self.similarity == Similarity::Distance;
-        let distances = needed.then(|| Arc::new(self.distances()));
-        Ok((self.world_with(settings, distances.as_deref())?, self.tables_with(distances)?))
-    }
-
-    fn world_with(&self, settings: &QuitSettings, distances: Option<&ItemDistances>) -> Result<World> {
         settings.validate()?;
-        let rule = match (settings.kind, distances, &self.tags) {
-            (QuitKind::Never, ..) => QuitRule::Never,
-            (QuitKind::Distance, Some(distances), _) => {
-                QuitRule::Distance(distances.too_close(settings.threshold))
+        let rule = match (settings.kind, &self.tags) {
+            (QuitKind::Never, _) => QuitRule::Never,
+            (QuitKind::Distance, _) => {
+                QuitRule::Distance(distance::too_close(&self.distance_truth, settings.threshold))
             }
-            (QuitKind::Category, _, Some(tags)) => {
+            (QuitKind::Category, Some(tags)) => {
                 QuitRule::Category { tags: tags.clone(), threshold: settings.threshold as u32 }
             }
             _ => {
@@ -242,11 +212,15 @@ impl Source {
         World::new(Arc::clone(&self.truth), quit, settings.max_turn, settings.random_start)
     }
 
-    fn tables_with(&self, distances: Option<Arc<ItemDistances>>) -> Result<ItemTables> {
-        let likeness = match (self.similarity, distances, &self.tags) {
-            (Similarity::Distance, Some(distances), _) => Likeness::Distance(distances),
-            (Similarity::Tags, _, Some(tags)) => Likeness::Tags(tags.clone()),
-            _ => Likeness::Identity,
+    /// What metrics need to know of the items.
+    ///
+    /// # Errors
+    /// If no item has a positive in the log.
+    pub fn tables(&self) -> Result<ItemTables> {
+        let likeness = match (self.similarity, &self.tags) {
+            (Similarity::Distance, _) => Likeness::Distance(Arc::new(self.distances())),
+            (Similarity::Tags, Some(tags)) => Likeness::Tags(tags.clone()),
+            (Similarity::Tags, None) => Likeness::Identity,
         };
         ItemTables::new(likeness, self.popularity.clone(), self.dominant.clone())
     }

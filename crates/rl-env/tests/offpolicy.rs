@@ -4,10 +4,12 @@ use burn::tensor::Device;
 use proptest::prelude::*;
 use rand::RngExt;
 use rec_core::random::{Random, stream};
+use rl_env::Compat;
 use rl_env::States;
 use rl_env::bits::{BitMatrix, MaskedRows};
 use rl_env::policy::{
-    Acting, Actions, C51, C51Config, Dqn, DqnConfig, Policy, PolicyState, Prioritized, QrDqn, QrDqnConfig,
+    Acting, Actions, Bcq, BcqConfig, C51, C51Config, Cql, CqlConfig, Crr, CrrConfig, CrrWeight, Dqn,
+    DqnConfig, Policy, PolicyState, Prioritized, QrDqn, QrDqnConfig, Sqn, SqnConfig, SqnHead,
 };
 use rl_env::replay::{Replay, Transition};
 use rl_env::tracker::{ItemVectors, RewardInput, TrackerConfig};
@@ -175,6 +177,199 @@ fn qrdqn_finds_the_values_of_a_chain() {
     assert_learns(make(), &ending_chain(), 1, ENDING_CHAIN, 0.1);
 }
 
+/// Five items of which each pays a quarter more than the one before, whatever was taken last.
+fn bandit() -> Replay {
+    lived(5, 2000, |_, item| item as f32 / 4.0, |_, item| item == 3)
+}
+
+/// The mean reward in [`bandit`] of what `policy` recommends when judged, over many states.
+fn earned(policy: &dyn Policy) -> f32 {
+    let items = acts(policy, Acting::Judge, &many_states(5, 500), &mut stream(3, "judge", 0)).items;
+    items.iter().map(|&item| item as f32 / 4.0).sum::<f32>() / 500.0
+}
+
+fn bcq() -> BcqConfig {
+    BcqConfig {
+        tracker: sight(),
+        hidden: vec![16],
+        learning_rate: 5e-3,
+        gamma: 0.5,
+        n_step: 1,
+        threshold: 0.3,
+        target_every: 20,
+        updates: 400,
+        ..BcqConfig::default()
+    }
+}
+
+fn cql() -> CqlConfig {
+    CqlConfig {
+        tracker: sight(),
+        hidden: vec![16],
+        learning_rate: 5e-3,
+        gamma: 0.5,
+        n_step: 1,
+        quantiles: 8,
+        conservative_weight: 0.5,
+        target_every: 20,
+        updates: 400,
+        ..CqlConfig::default()
+    }
+}
+
+fn crr() -> CrrConfig {
+    CrrConfig {
+        tracker: sight(),
+        hidden: vec![16],
+        learning_rate: 5e-3,
+        gamma: 0.5,
+        beta: 0.1,
+        conservative_weight: 0.1,
+        target_every: 20,
+        updates: 400,
+        ..CrrConfig::default()
+    }
+}
+
+fn sqn() -> SqnConfig {
+    SqnConfig {
+        tracker: sight(),
+        learning_rate: 5e-3,
+        gamma: 0.5,
+        n_step: 1,
+        threshold: 0.3,
+        target_every: 20,
+        updates: 400,
+        ..SqnConfig::default()
+    }
+}
+
+fn make_bcq(config: &BcqConfig, compat: Compat, n_items: usize) -> Bcq {
+    Bcq::new(config, compat, &one_hot(n_items), 1, &Device::default()).unwrap()
+}
+
+fn make_cql(config: &CqlConfig, n_items: usize) -> Cql {
+    Cql::new(config, &one_hot(n_items), 1, &Device::default()).unwrap()
+}
+
+fn make_crr(config: &CrrConfig, compat: Compat, n_items: usize) -> Crr {
+    Crr::new(config, compat, &one_hot(n_items), 1, &Device::default()).unwrap()
+}
+
+fn make_sqn(config: &SqnConfig, n_items: usize) -> Sqn {
+    Sqn::new(config, Compat::default(), &one_hot(n_items), 1, &Device::default()).unwrap()
+}
+
+#[test]
+fn offline_policies_learn_the_best_item_from_what_a_random_policy_did() {
+    let replay = bandit();
+    // At random 0.5.
+    let policies: [(&str, Box<dyn Policy>, f32); 6] = [
+        ("bcq", Box::new(make_bcq(&bcq(), Compat::default(), 5)), 0.95),
+        ("cql", Box::new(make_cql(&cql(), 5)), 0.95),
+        ("sampled crr", Box::new(make_crr(&crr(), Compat::default(), 5)), 0.85),
+        ("greedy crr", Box::new(make_crr(&CrrConfig { greedy: true, ..crr() }, Compat::default(), 5)), 0.95),
+        ("sqn by Q", Box::new(make_sqn(&SqnConfig { head: SqnHead::Q, ..sqn() }, 5)), 0.95),
+        ("constrained sqn", Box::new(make_sqn(&SqnConfig { head: SqnHead::Constrained, ..sqn() }, 5)), 0.95),
+    ];
+    for (name, mut policy, least) in policies {
+        assert!(policy.schedule() == rl_env::policy::Schedule::Offline);
+        policy.learn(&replay, &mut stream(6, "learn", 0)).unwrap();
+        let earned = earned(&*policy);
+        assert!(earned > least, "{name} earns {earned}");
+    }
+}
+
+/// As [`bandit`], but of the 2000 steps only one in 21 shows item 4.
+fn narrow_bandit() -> Replay {
+    let rng = std::cell::RefCell::new(stream(7, "narrow", 0));
+    let mut replay = Replay::new(1, 2000, &States::new(1), 0);
+    for _ in 0..2000 {
+        let draw = rng.borrow_mut().random_range(0..21_u32);
+        let item = if draw == 20 { 4 } else { draw % 4 };
+        let last = rng.borrow_mut().random_range(0..5);
+        let transition = Transition {
+            action: item,
+            vector: &[],
+            reward: item as f32 / 4.0,
+            terminated: true,
+            truncated: false,
+        };
+        replay.push(0, &transition, &state_of(last), &state_of(item), 0);
+    }
+    replay
+}
+
+#[test]
+fn bcq_leaves_out_what_the_log_hardly_shows_and_the_supervised_head_of_sqn_does_as_the_log() {
+    let replay = narrow_bandit();
+    let mut policy = make_bcq(&BcqConfig { threshold: 0.5, ..bcq() }, Compat::default(), 5);
+    policy.learn(&replay, &mut stream(6, "learn", 0)).unwrap();
+    assert!((earned(&policy) - 0.75).abs() < 0.01, "{}", earned(&policy));
+    let mut scores = Vec::new();
+    policy.scores(&state_of(0), &mut scores).unwrap();
+    assert!(scores[4] < scores[0], "an unlikely item comes after all likely ones: {scores:?}");
+
+    // Nearly every other step shows item 2.
+    let replay = lived(5, 2000, |_, item| item as f32 / 4.0, |_, item| item != 2);
+    let mut twos = Replay::new(1, 4000, &States::new(1), 0);
+    for slot in replay.ordered() {
+        let (before, after) = (replay.before(&[slot]), replay.after(&[slot]));
+        for action in [replay.action(slot), 2] {
+            let reward = action as f32 / 4.0;
+            let transition = Transition { action, vector: &[], reward, terminated: true, truncated: false };
+            twos.push(0, &transition, &before, &after, 0);
+        }
+    }
+    let mut policy = make_sqn(&sqn(), 5);
+    policy.learn(&twos, &mut stream(6, "learn", 0)).unwrap();
+    assert_eq!(earned(&policy), 0.5);
+    let mut policy = make_sqn(&SqnConfig { head: SqnHead::Q, ..sqn() }, 5);
+    policy.learn(&twos, &mut stream(6, "learn", 0)).unwrap();
+    assert_eq!(earned(&policy), 1.0);
+}
+
+#[test]
+fn an_actor_whose_probabilities_are_taken_for_logits_hardly_beats_chance() {
+    let replay = bandit();
+    let compat = Compat { softmaxed_logits: true, ..Compat::default() };
+    let mut faulty = make_crr(&crr(), compat, 5);
+    faulty.learn(&replay, &mut stream(6, "learn", 0)).unwrap();
+    // At best one item has e times the weight of the others: 1 * e / (e + 4) + (0 + .25 + .5 + .75) / (e + 4).
+    assert!(earned(&faulty) < 0.7, "{}", earned(&faulty));
+    let mut scores = Vec::new();
+    make_bcq(&bcq(), compat, 5).scores(&state_of(0), &mut scores).unwrap();
+    assert!((scores.iter().sum::<f32>() - 1.0).abs() < 1e-5, "the reference's Q values are probabilities");
+}
+
+#[test]
+fn every_weight_of_crr_learns() {
+    let replay = bandit();
+    for (weight, range) in [(CrrWeight::Binary, 0.8..=1.0), (CrrWeight::One, 0.4..=0.6)] {
+        let mut policy = make_crr(&CrrConfig { weight, ..crr() }, Compat::default(), 5);
+        policy.learn(&replay, &mut stream(6, "learn", 0)).unwrap();
+        assert!(range.contains(&earned(&policy)), "{weight:?}: {}", earned(&policy));
+    }
+}
+
+#[test]
+fn a_multiplicative_mask_lets_a_masked_item_win_over_negative_scores() {
+    let mut bits = BitMatrix::new(1, 2);
+    bits.insert(0, 0);
+    let masked = Some(MaskedRows { bits: &bits, rows: &[0] });
+    let compat = Compat { multiplicative_mask: true, ..Compat::default() };
+    // Everything pays less than nothing.
+    let replay = lived(2, 400, |_, _| -1.0, |_, _| true);
+    let recommended = |compat| {
+        let mut policy = make_bcq(&BcqConfig { threshold: 0.0, ..bcq() }, compat, 2);
+        policy.learn(&replay, &mut stream(6, "learn", 0)).unwrap();
+        let mut actions = Actions::default();
+        policy.act(&state_of(0), masked, Acting::Judge, &mut stream(1, "act", 0), &mut actions).unwrap();
+        actions.items[0]
+    };
+    assert_eq!((recommended(compat), recommended(Compat::default())), (0, 1));
+}
+
 /// Every policy of this file, as new, for worlds of `n_items`.
 fn everyone(n_items: usize) -> Vec<(&'static str, Box<dyn Fn() -> Box<dyn Policy>>)> {
     let items = move || one_hot(n_items);
@@ -207,6 +402,48 @@ fn everyone(n_items: usize) -> Vec<(&'static str, Box<dyn Fn() -> Box<dyn Policy
             Box::new(move || {
                 let config = QrDqnConfig { updates: 7, target_every: 3, epsilon: 0.5, ..qrdqn() };
                 Box::new(QrDqn::new(&config, &items(), 1, &device()).unwrap())
+            }),
+        ),
+        (
+            "bcq",
+            Box::new(move || {
+                let config = BcqConfig { updates: 7, target_every: 3, epsilon: 0.5, ..bcq() };
+                Box::new(make_bcq(&config, Compat::default(), n_items))
+            }),
+        ),
+        (
+            "cql",
+            Box::new(move || {
+                let config = CqlConfig { updates: 7, target_every: 3, epsilon: 0.5, ..cql() };
+                Box::new(make_cql(&config, n_items))
+            }),
+        ),
+        (
+            "sampled crr",
+            Box::new(move || {
+                let config = CrrConfig { updates: 7, target_every: 3, epsilon: 0.5, ..crr() };
+                Box::new(make_crr(&config, Compat::default(), n_items))
+            }),
+        ),
+        (
+            "greedy crr",
+            Box::new(move || {
+                let config = CrrConfig { updates: 7, greedy: true, epsilon: 0.5, ..crr() };
+                Box::new(make_crr(&config, Compat::default(), n_items))
+            }),
+        ),
+        (
+            "sqn",
+            Box::new(move || {
+                let config = SqnConfig { updates: 7, target_every: 3, epsilon: 0.5, ..sqn() };
+                Box::new(make_sqn(&config, n_items))
+            }),
+        ),
+        (
+            "constrained sqn",
+            Box::new(move || {
+                let config = SqnConfig { updates: 7, head: SqnHead::Constrained, epsilon: 0.5, ..sqn() };
+                Box::new(make_sqn(&config, n_items))
             }),
         ),
     ]

@@ -182,6 +182,14 @@ impl<N: Module + ModuleDisplay> Learner<N> {
             false => Ok(scores),
         }
     }
+
+    /// Two matrices of scores on the host.
+    ///
+    /// # Errors
+    /// As [`Learner::finite`].
+    pub fn finite_pair(&self, [one, other]: [Tensor<2>; 2]) -> Result<[Vec<f32>; 2]> {
+        Ok([self.finite(one)?, self.finite(other)?])
+    }
 }
 
 /// The best item of each state by `scores` (`[n, n_items]`); to explore, a random one with probability `epsilon`.

@@ -6,8 +6,11 @@
 mod a2c;
 mod actor_critic;
 mod atoms;
+pub mod bcq;
 pub mod c51;
 mod continuous;
+pub mod cql;
+pub mod crr;
 pub mod dqn;
 mod learner;
 mod pg;
@@ -15,21 +18,26 @@ mod ppo;
 pub mod presets;
 mod prioritized;
 pub mod qrdqn;
+mod sqn;
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use rec_core::random::Random;
 
 pub use a2c::{A2c, A2cConfig};
 pub use actor_critic::{ActionSpace, ActorCritic, Estimates, Layout, Outputs};
+pub use bcq::{Bcq, BcqConfig};
 pub use c51::{C51, C51Config};
 pub use continuous::VectorActions;
+pub use cql::{Cql, CqlConfig};
+pub use crr::{Crr, CrrConfig, CrrWeight};
 pub use dqn::{Dqn, DqnConfig};
 pub use pg::{Pg, PgConfig};
 pub use ppo::{Ppo, PpoConfig};
 pub use prioritized::Prioritized;
 pub use qrdqn::{QrDqn, QrDqnConfig};
+pub use sqn::{Sqn, SqnConfig, SqnHead};
 
 use crate::bits::MaskedRows;
 use crate::optimizer::Adam;
@@ -204,6 +212,12 @@ impl PolicyState {
 /// [`Error::Config`] if `value` is 0.
 fn positive(key: &str, value: usize) -> Result<()> {
     if value == 0 { Err(Error::config(key, "is 0; accepts 1 or more")) } else { Ok(()) }
+}
+
+/// `log sum_j exp x_ij` for each row, `[n, 1]`.
+fn log_sum_exp(x: Tensor<2>) -> Tensor<2> {
+    let most = x.clone().detach().max_dim(1);
+    x.sub(most.clone()).exp().sum_dim(1).log().add(most)
 }
 
 /// `order` cut into parts of `size`; what is left over joins the last part, so that none is small.

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Int, Tensor};
 use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use super::dqn::{QNetwork, huber};
+use super::dqn::{QNetwork, huber, td_target};
 use super::learner::{Learner, Model, RoundLosses, epsilon_greedy, require};
 use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule};
 use crate::bits::MaskedRows;
@@ -222,8 +222,7 @@ impl ImitatedQRound {
             let [q, logits] = learner.online.q_and_logits(&batch.next);
             let best = constrained_best(q, logits, self.threshold);
             let [next, _] = learner.target.q_and_logits(&batch.next);
-            let bootstrap = next.gather(1, best).squeeze_dim::<1>(1);
-            let target = Tensor::from_inner(batch.rewards.add(batch.discounts.mul(bootstrap)));
+            let target = Tensor::from_inner(td_target(batch.rewards, batch.discounts, next, best));
 
             let [q, logits] = learner.model.q_and_logits(&batch.states);
             let [error, imitation, size] = imitated_q_losses(q, logits, batch.actions, target);

@@ -159,6 +159,21 @@ impl Crr {
     }
 }
 
+/// `r + d sum_b pi(b | s') Q(s', b)`.
+///
+/// # Shapes
+/// - `rewards`, `discounts`: `[n]`
+/// - `q`, `logits`: `[n, n_items]`
+/// - output: `[n]`
+pub fn expected_target(
+    rewards: Tensor<1>,
+    discounts: Tensor<1>,
+    q: Tensor<2>,
+    logits: Tensor<2>,
+) -> Tensor<1> {
+    rewards.add(discounts.mul(softmax(logits, 1).mul(q).sum_dim(1).squeeze_dim::<1>(1)))
+}
+
 /// The terms of the loss of [`Crr`], actor, critic and conservative, each averaged over the minibatch.
 ///
 /// # Shapes
@@ -240,8 +255,7 @@ impl Policy for Crr {
             let batch = learner.minibatch(replay, slots, c.n_step, c.gamma);
 
             let [logits, q] = learner.target.logits_and_q(&batch.next);
-            let bootstrap = softmax(logits, 1).mul(q).sum_dim(1).squeeze_dim::<1>(1);
-            let target = Tensor::from_inner(batch.rewards.add(batch.discounts.mul(bootstrap)));
+            let target = Tensor::from_inner(expected_target(batch.rewards, batch.discounts, q, logits));
 
             let [logits, q] = learner.model.logits_and_q(&batch.states);
             let [actor, critic, conservative] = crr_losses(logits, q, batch.actions, target, c);

@@ -1,7 +1,7 @@
 //! Deep Q-learning.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
@@ -205,8 +205,7 @@ impl Policy for Dqn {
 
             let next = learner.target.q(&batch.next);
             let best = if c.double { learner.online.q(&batch.next) } else { next.clone() }.argmax(1);
-            let bootstrap = next.gather(1, best).squeeze_dim::<1>(1);
-            let target = Tensor::from_inner(batch.rewards.add(batch.discounts.mul(bootstrap)));
+            let target = Tensor::from_inner(td_target(batch.rewards, batch.discounts, next, best));
 
             let error =
                 learner.model.q(&batch.states).gather(1, batch.actions).squeeze_dim::<1>(1).sub(target);
@@ -232,6 +231,22 @@ impl Policy for Dqn {
         self.learner.restore(&mut state)?;
         self.draws.load(&mut state)
     }
+}
+
+/// `r + d Q'(s', b)` for the items `best`.
+///
+/// # Shapes
+/// - `rewards`, `discounts`: `[n]`
+/// - `next`: `[n, n_items]`
+/// - `best`: `[n, 1]`
+/// - output: `[n]`
+pub fn td_target(
+    rewards: Tensor<1>,
+    discounts: Tensor<1>,
+    next: Tensor<2>,
+    best: Tensor<2, Int>,
+) -> Tensor<1> {
+    rewards.add(discounts.mul(next.gather(1, best).squeeze_dim::<1>(1)))
 }
 
 /// `x^2 / 2` within 1 of zero, `|x| - 1/2` beyond (Huber, 1964).

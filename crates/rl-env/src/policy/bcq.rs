@@ -101,14 +101,22 @@ impl ImitatedQ {
             softmaxed,
         }
     }
+
+    /// The Q values and the imitator's logits.
+    ///
+    /// # Shapes
+    /// - `x`: `[n, inputs]`
+    /// - outputs: `[n, n_items]`
+    pub fn forward(&self, x: Tensor<2>) -> [Tensor<2>; 2] {
+        let outputs = [self.q.forward(x.clone()), self.imitator.forward(x)];
+        if self.softmaxed { outputs.map(|output| softmax(output, 1)) } else { outputs }
+    }
 }
 
 impl Model<ImitatedQ> {
     /// The Q values and the imitator's logits of all items, `[n, n_items]` each.
     pub fn q_and_logits(&self, states: &StateTensors) -> [Tensor<2>; 2] {
-        let x = self.tracker.forward(states);
-        let outputs = [self.network.q.forward(x.clone()), self.network.imitator.forward(x)];
-        if self.network.softmaxed { outputs.map(|output| softmax(output, 1)) } else { outputs }
+        self.network.forward(self.tracker.forward(states))
     }
 }
 
@@ -224,7 +232,7 @@ impl ImitatedQRound {
             let [next, _] = learner.target.q_and_logits(&batch.next);
             let target = Tensor::from_inner(td_target(batch.rewards, batch.discounts, next, best));
 
-            let [q, logits] = learner.model.q_and_logits(&batch.states);
+            let [q, logits] = learner.model.network.forward(learner.encode(&batch.states, rng));
             let [error, imitation, size] = imitated_q_losses(q, logits, batch.actions, target);
             let loss = error.clone().add(imitation.clone()).add(size.clone().mul_scalar(self.logit_penalty));
             losses.add([loss.clone(), error, imitation, size]);

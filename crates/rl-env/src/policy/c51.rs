@@ -225,7 +225,7 @@ impl Policy for C51 {
                 c.most,
             );
 
-            let vectors = learner.model.tracker.forward(&batch.states);
+            let vectors = learner.encode(&batch.states, rng);
             let logits = learner.model.network.of(vectors, batch.actions);
             let mut each = cross_entropy(logits, Tensor::from_inner(target));
             self.draws.learned(&batch.slots, || host(each.clone().inner().unsqueeze()));

@@ -152,7 +152,7 @@ impl Policy for Cql {
             let batch = learner.minibatch(replay, slots, c.n_step, c.gamma);
             let target = Tensor::from_inner(target_quantiles(learner, &batch));
 
-            let vectors = learner.model.tracker.forward(&batch.states);
+            let vectors = learner.encode(&batch.states, rng);
             let network = &learner.model.network;
             let quantiles = network.of(vectors.clone(), batch.actions.clone());
             let quantile_loss = quantile_huber(quantiles, target).mean();

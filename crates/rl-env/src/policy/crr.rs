@@ -109,13 +109,23 @@ pub struct ActorAndQ {
     softmaxed: bool,
 }
 
+impl ActorAndQ {
+    /// The actor's logits and the critic's Q values.
+    ///
+    /// # Shapes
+    /// - `x`: `[n, inputs]`
+    /// - outputs: `[n, n_items]`
+    pub fn forward(&self, x: Tensor<2>) -> [Tensor<2>; 2] {
+        let logits = self.actor.forward(x.clone());
+        let logits = if self.softmaxed { softmax(logits, 1) } else { logits };
+        [logits, self.critic.forward(x)]
+    }
+}
+
 impl Model<ActorAndQ> {
     /// The actor's logits and the critic's Q values of all items, `[n, n_items]` each.
     pub fn logits_and_q(&self, states: &StateTensors) -> [Tensor<2>; 2] {
-        let x = self.tracker.forward(states);
-        let logits = self.network.actor.forward(x.clone());
-        let logits = if self.network.softmaxed { softmax(logits, 1) } else { logits };
-        [logits, self.network.critic.forward(x)]
+        self.network.forward(self.tracker.forward(states))
     }
 }
 
@@ -257,7 +267,7 @@ impl Policy for Crr {
             let [logits, q] = learner.target.logits_and_q(&batch.next);
             let target = Tensor::from_inner(expected_target(batch.rewards, batch.discounts, q, logits));
 
-            let [logits, q] = learner.model.logits_and_q(&batch.states);
+            let [logits, q] = learner.model.network.forward(learner.encode(&batch.states, rng));
             let [actor, critic, conservative] = crr_losses(logits, q, batch.actions, target, c);
             let weighted = conservative.clone().mul_scalar(c.conservative_weight);
             let loss = actor.clone().add(critic.clone()).add(weighted);

@@ -207,8 +207,13 @@ impl Policy for Dqn {
             let best = if c.double { learner.online.q(&batch.next) } else { next.clone() }.argmax(1);
             let target = Tensor::from_inner(td_target(batch.rewards, batch.discounts, next, best));
 
-            let error =
-                learner.model.q(&batch.states).gather(1, batch.actions).squeeze_dim::<1>(1).sub(target);
+            let error = learner
+                .model
+                .network
+                .forward(learner.encode(&batch.states, rng))
+                .gather(1, batch.actions)
+                .squeeze_dim::<1>(1)
+                .sub(target);
             self.draws.learned(&batch.slots, || host(error.clone().inner().unsqueeze()));
             let mut each = if c.huber { huber(error) } else { error.square() };
             if let Some(weights) = weights {

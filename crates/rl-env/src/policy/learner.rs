@@ -128,6 +128,11 @@ impl<N: Module + ModuleDisplay> Learner<N> {
         }
     }
 
+    /// `states` as vectors, to learn from.
+    pub fn encode(&self, states: &StateTensors, rng: &mut Random) -> Tensor<2> {
+        self.model.tracker.forward_training(states, rng)
+    }
+
     /// A vector without gradients.
     pub fn plain(&self, values: Vec<f32>) -> Tensor<1> {
         let count = values.len();

@@ -179,7 +179,7 @@ impl Policy for QrDqn {
             let batch = learner.minibatch(replay, slots, c.n_step, c.gamma);
 
             let target = Tensor::from_inner(target_quantiles(learner, &batch));
-            let vectors = learner.model.tracker.forward(&batch.states);
+            let vectors = learner.encode(&batch.states, rng);
             let mut each = quantile_huber(learner.model.network.of(vectors, batch.actions), target);
             self.draws.learned(&batch.slots, || host(each.clone().inner().unsqueeze()));
             if let Some(weights) = weights {

@@ -69,41 +69,45 @@ impl ItemDistances {
     pub fn get(&self, i: usize, j: usize) -> f64 {
         self.squared(i, j).sqrt()
     }
-}
 
-/// For each item the items whose columns are closer than `threshold` (strictly), itself among them unless the threshold
-/// is 0 or less: the table of [`QuitRule::Distance`](crate::QuitRule). Pairs within rounding of the threshold are
-/// decided in `f64`. Runs on rayon's threads, as [`ItemDistances::of`].
-pub fn too_close(matrix: &RewardMatrix, threshold: f64) -> BitMatrix {
-    let panels = Panels::new(matrix);
-    let items = panels.items;
-    let mut close = BitMatrix::new(items, items);
-    if threshold.is_nan() || threshold <= 0.0 {
-        return close;
-    }
-    let (words, bits) = close.words_mut();
-    bits.par_chunks_mut(WIDTH * words).enumerate().with_max_len(1).for_each(|(panel, rows)| {
-        panels.squares(panel, |i, j, square| {
-            let distance = if !panels.exact && (square.sqrt() / threshold - 1.0).abs() < NEAR {
-                panels.exact_distance(i, j)
-            } else {
-                square.sqrt()
-            };
-            if distance < threshold {
-                rows[(i - panel * WIDTH) * words + j / 64] |= 1 << (j % 64);
+    /// For each item the items that are closer than `threshold` (strictly), itself among them if the threshold is above
+    /// 0: the table of [`QuitRule::Distance`](crate::QuitRule). Pairs within rounding of the threshold are decided in
+    /// `f64` by `matrix`, the one that the distances are [`of`](Self::of).
+    ///
+    /// # Panics
+    /// If `matrix` has another number of items.
+    pub fn too_close(&self, matrix: &RewardMatrix, threshold: f64) -> BitMatrix {
+        assert_eq!(matrix.n_items(), self.items, "the matrix of these distances");
+        let mut close = BitMatrix::new(self.items, self.items);
+        let (low, high) = ((threshold * (1.0 - NEAR)).powi(2), (threshold * (1.0 + NEAR)).powi(2));
+        for i in 0..self.items {
+            if threshold > 0.0 {
+                close.insert(i, i);
             }
-        });
-    });
-    // Each thread could only fill its own rows, to the right of the diagonal.
-    for i in 0..items {
-        close.insert(i, i);
-        for j in i + 1..items {
-            if close.get(i, j) {
-                close.insert(j, i);
+            let row = &self.squares[row_start(i, self.items)..][..self.items - i - 1];
+            for (j, &square) in (i + 1..).zip(row) {
+                let square = f64::from(square);
+                let is_close = threshold > 0.0
+                    && (square < low || (square <= high && exact_distance(matrix, i, j) < threshold));
+                if is_close {
+                    close.insert(i, j);
+                    close.insert(j, i);
+                }
             }
         }
+        close
     }
-    close
+}
+
+/// [`ItemDistances::too_close`] of the distances of `matrix`'s columns.
+pub fn too_close(matrix: &RewardMatrix, threshold: f64) -> BitMatrix {
+    ItemDistances::of(matrix).too_close(matrix, threshold)
+}
+
+/// The distance of two columns in `f64`.
+fn exact_distance(matrix: &RewardMatrix, i: usize, j: usize) -> f64 {
+    let cell = |user: usize, item: usize| f64::from(matrix.get(user as u32, item as u32));
+    (0..matrix.n_users()).map(|user| (cell(user, i) - cell(user, j)).powi(2)).sum::<f64>().sqrt()
 }
 
 /// Items of a panel.
@@ -121,8 +125,6 @@ struct Panels {
     users: usize,
     /// `[panels, users, WIDTH]`; columns beyond the last are 0.
     cells: Vec<f32>,
-    /// Whether sums of squares are whole numbers that `f32` holds.
-    exact: bool,
 }
 
 impl Panels {
@@ -130,17 +132,13 @@ impl Panels {
         let (users, items) = (matrix.n_users(), matrix.n_items());
         let mut cells = vec![0.0; items.div_ceil(WIDTH) * users * WIDTH];
         let mut row = vec![0.0f32; items];
-        let mut whole = true;
         for user in 0..users {
             matrix.row_into(user as u32, &mut row);
-            whole &= row.iter().all(|cell| cell.fract() == 0.0);
             for (panel, part) in row.chunks(WIDTH).enumerate() {
                 cells[(panel * users + user) * WIDTH..][..part.len()].copy_from_slice(part);
             }
         }
-        let (low, high) = matrix.range();
-        let largest = f64::from(high - low).powi(2) * BLOCK as f64;
-        Self { items, users, cells, exact: whole && largest < f64::from(1 << f32::MANTISSA_DIGITS) }
+        Self { items, users, cells }
     }
 
     fn count(&self) -> usize {
@@ -149,13 +147,6 @@ impl Panels {
 
     fn panel(&self, panel: usize) -> &[f32] {
         &self.cells[panel * self.users * WIDTH..(panel + 1) * self.users * WIDTH]
-    }
-
-    /// The distance of two columns in `f64`.
-    fn exact_distance(&self, i: usize, j: usize) -> f64 {
-        let column = |item: usize| self.panel(item / WIDTH)[item % WIDTH..].iter().step_by(WIDTH);
-        let squares = column(i).zip(column(j)).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
-        squares.sum::<f64>().sqrt()
     }
 
     /// Gives `visit` every pair `i < j`, `i` in `panel`, with its squared distance.
@@ -230,12 +221,6 @@ mod tests {
 
     use super::*;
 
-    /// By the definition.
-    fn exact_distance(matrix: &RewardMatrix, a: u32, b: u32) -> f64 {
-        let square = |user| (f64::from(matrix.get(user, a)) - f64::from(matrix.get(user, b))).powi(2);
-        (0..matrix.n_users() as u32).map(square).sum::<f64>().sqrt()
-    }
-
     fn matrix(users: usize, items: usize, whole: bool) -> RewardMatrix {
         let mut rng = random::stream(3, "distances", 0);
         let mut cell = || if whole { rng.random_range(1..6) as f32 } else { rng.random_range(0.0..5.0) };
@@ -249,8 +234,7 @@ mod tests {
             let distances = ItemDistances::of(&matrix);
             for i in 0..items {
                 for j in 0..items {
-                    let (found, expected) =
-                        (distances.get(i, j), exact_distance(&matrix, i as u32, j as u32));
+                    let (found, expected) = (distances.get(i, j), exact_distance(&matrix, i, j));
                     assert!((found - expected).abs() <= 1e-5 * expected, "{found} is not {expected}");
                     assert!(!whole || found == expected);
                 }
@@ -262,21 +246,22 @@ mod tests {
     fn too_close_is_strict_and_exact_at_the_threshold() {
         for whole in [true, false] {
             let matrix = matrix(600, 37, whole);
+            let distances = ItemDistances::of(&matrix);
             // Thresholds that are the distance of some pair, the next number below and above.
             for (a, b) in [(0, 1), (5, 30), (17, 16), (36, 2)] {
                 let distance = exact_distance(&matrix, a, b);
                 for threshold in [distance.next_down(), distance, distance.next_up()] {
-                    let close = too_close(&matrix, threshold);
+                    let close = distances.too_close(&matrix, threshold);
                     for i in 0..37 {
                         for j in 0..37 {
                             let expected = exact_distance(&matrix, i, j) < threshold;
-                            assert_eq!(close.get(i as usize, j as usize), expected, "{i} {j} {threshold}");
+                            assert_eq!(close.get(i, j), expected, "{i} {j} {threshold}");
                         }
                     }
                 }
             }
-            assert_eq!(too_close(&matrix, 0.0).count(3), 0);
-            assert_eq!(too_close(&matrix, f64::INFINITY).count(3), 37);
+            assert_eq!(distances.too_close(&matrix, 0.0).count(3), 0);
+            assert_eq!(distances.too_close(&matrix, f64::INFINITY).count(3), 37);
         }
     }
 
@@ -285,7 +270,7 @@ mod tests {
         let matrix = matrix(700, 50, false);
         let all = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| (ItemDistances::of(&matrix), too_close(&matrix, 40.0)))
+            pool.install(|| ItemDistances::of(&matrix))
         };
         assert_eq!(all(1), all(2));
         let panels = Panels::new(&matrix);

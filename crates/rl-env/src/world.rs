@@ -33,7 +33,7 @@ impl World {
     ///
     /// # Errors
     /// [`Error::Config`] naming the part: `max_turn` outside 1 to 255; a quit rule over another number of items; a
-    /// window of no items (or, for [`PythonSlice`](crate::WindowMode::PythonSlice), longer than an episode).
+    /// window of no items.
     pub fn validate(&self) -> Result<()> {
         if !(1..=255).contains(&self.max_turn) {
             return Err(Error::config("max_turn", format!("{}; accepts 1 to 255", self.max_turn)));
@@ -47,10 +47,8 @@ impl World {
             let what = format!("the {table} are of {rows} items, the rewards of {}", self.n_items());
             return Err(Error::config("quit.rule", what));
         }
-        let slice = self.quit.mode == crate::WindowMode::PythonSlice;
-        if self.quit.window == 0 || (slice && self.quit.window > self.max_turn) {
-            let most = if slice { format!("to max_turn = {}", self.max_turn) } else { "and above".into() };
-            return Err(Error::config("quit.window", format!("{}; accepts 1 {most}", self.quit.window)));
+        if self.quit.window == 0 {
+            return Err(Error::config("quit.window", "0; accepts whole numbers from 1"));
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ pub mod sample;
 pub mod simulate;
 pub mod softmax;
 pub mod states;
+pub mod synthetic;
 pub mod vec_env;
 pub mod world;
 

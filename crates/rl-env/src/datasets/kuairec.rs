@@ -198,7 +198,7 @@ fn durations(big: &Watches, small: &Watches, n_items: usize) -> Vec<f32> {
 }
 
 /// Scales the targets of both logs to [0, 1] for each item.
-fn normalise(one: &mut Log, two: &mut Log, n_items: usize) {
+pub(crate) fn normalise(one: &mut Log, two: &mut Log, n_items: usize) {
     let mut ranges = vec![(f32::MAX, f32::MIN); n_items];
     for log in [&*one, &*two] {
         for (&item, &target) in log.items.iter().zip(&log.targets) {

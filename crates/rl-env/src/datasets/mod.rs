@@ -13,7 +13,7 @@
 //! the tables that the metrics need. Nothing is downloaded; a loader takes the folder that holds the files.
 
 pub mod coat;
-mod columns;
+pub(crate) mod columns;
 mod csv;
 mod files;
 pub mod kuairand;
@@ -26,3 +26,4 @@ pub mod yahoo;
 
 pub use log::Log;
 pub use source::{QuitKind, QuitSettings, Similarity, Source, Target, dominant_prefix, popularity};
+pub(crate) use source::{dominance, same};

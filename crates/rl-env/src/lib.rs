@@ -6,6 +6,7 @@
 //! straight from the log, and are judged on the true one (EasyRL4Rec, Yu et al., 2024).
 #![warn(missing_docs)]
 
+pub mod baseline;
 pub mod bits;
 pub mod compat;
 pub mod datasets;

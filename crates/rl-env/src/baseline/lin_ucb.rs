@@ -135,7 +135,8 @@ impl LinUcb {
         let sum = &self.sums[user * dim..(user + 1) * dim];
         let coefficients: Vec<f64> = inverse.chunks_exact(dim).map(|row| dot(row, sum)).collect();
         self.vectors.chunks_exact(dim).map(move |x| {
-            let squared: f64 = inverse.chunks_exact(dim).zip(x).map(|(row, &x_row)| x_row * dot(row, x)).sum();
+            let squared: f64 =
+                inverse.chunks_exact(dim).zip(x).map(|(row, &x_row)| x_row * dot(row, x)).sum();
             (dot(&coefficients, x), squared.max(0.0).sqrt())
         })
     }
@@ -161,7 +162,8 @@ impl LinUcb {
         let mut scores = std::mem::take(&mut self.scores);
         scores.clear();
         for &user in &states.users {
-            scores.extend(self.estimates(user).map(|(mean, width)| (mean + self.config.alpha * width) as f32));
+            scores
+                .extend(self.estimates(user).map(|(mean, width)| (mean + self.config.alpha * width) as f32));
         }
         sample::greedy(&mut scores, self.n_items(), masked, items);
         self.scores = scores;

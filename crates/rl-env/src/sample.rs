@@ -29,9 +29,12 @@ pub fn categorical(
     items.clear();
     items.resize(draws.len(), 0);
     let tasks = logits.par_chunks_exact_mut(n_items).zip(&draws).zip(items);
-    tasks
-        .with_min_len(rows_per_task(n_items))
-        .for_each(|((row, &draw), item)| *item = vectorised(|| drawn(row, draw)) as u32);
+    tasks.with_min_len(rows_per_task(n_items)).for_each(|((row, &draw), item)| {
+        *item = vectorised(
+            #[inline(always)]
+            || drawn(row, draw),
+        ) as u32;
+    });
 }
 
 /// The item at which the running sum of the softmax passes `draw`.
@@ -70,7 +73,10 @@ pub fn greedy(scores: &mut [f32], n_items: usize, masked: Option<MaskedRows<'_>>
     mask(scores, n_items, masked, f32::NEG_INFINITY);
     items.clear();
     items.extend(scores.chunks_exact(n_items).map(|row| {
-        let most = vectorised(|| largest(row));
+        let most = vectorised(
+            #[inline(always)]
+            || largest(row),
+        );
         assert!(most > f32::NEG_INFINITY, "every item is masked");
         row.iter().position(|&score| score == most).expect("the largest is one of them") as u32
     }));

@@ -10,7 +10,7 @@ const LANES: usize = 16;
 /// Numbers below which a thread of its own does not pay.
 const GRAIN: usize = 1 << 14;
 
-/// Runs `work` compiled for the widest instruction set that this machine has.
+/// Runs `work`, a closure that is always inlined, compiled for the widest instruction set that this machine has.
 #[inline]
 pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
@@ -78,7 +78,10 @@ pub(crate) fn exponentiate(row: &mut [f32], most: f32) -> f32 {
 
 /// Whether one of the numbers is not a number.
 pub(crate) fn any_nan(values: &[f32]) -> bool {
-    vectorised(|| values.iter().fold(false, |any, value| any | value.is_nan()))
+    vectorised(
+        #[inline(always)]
+        || values.iter().fold(false, |any, value| any | value.is_nan()),
+    )
 }
 
 #[inline(always)]
@@ -113,7 +116,10 @@ pub fn choices(logits: &[f32], n_items: usize, actions: &[u32]) -> Vec<Choice> {
     let mut choices = vec![Choice::default(); actions.len()];
     let tasks = logits.par_chunks_exact(n_items).zip(actions).zip(&mut choices);
     tasks.with_min_len(rows_per_task(n_items)).for_each(|((row, &action), choice)| {
-        *choice = vectorised(|| choice_of(row, action));
+        *choice = vectorised(
+            #[inline(always)]
+            || choice_of(row, action),
+        );
     });
     choices
 }

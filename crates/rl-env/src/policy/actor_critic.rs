@@ -155,7 +155,8 @@ enum ActorGraph {
     Items {
         /// The trunk's output, `[n, width]`.
         hidden: Tensor<2>,
-        logits: Vec<f32>,
+        /// `[n, n_items]`.
+        logits: TensorData,
         actions: Vec<u32>,
         choices: Vec<softmax::Choice>,
     },
@@ -235,12 +236,17 @@ impl ActorCritic {
     /// # Errors
     /// [`Error::Diverged`] if one is not a number.
     pub fn scores(&self, states: &States) -> Result<Vec<f32>> {
+        Ok(numbers(&mut self.score_data(states)?).to_vec())
+    }
+
+    fn score_data(&self, states: &States) -> Result<TensorData> {
         let hidden = self.acting.heads.trunk.forward(self.view(states));
-        let scores = match &self.acting.heads.actor {
+        let mut scores = on_host(match &self.acting.heads.actor {
             Actor::Items(linear) => linear.forward(hidden),
             Actor::Vectors(gaussian) => self.toward(gaussian.mean(hidden)),
-        };
-        self.checked(read(scores))
+        });
+        self.check(numbers(&mut scores))?;
+        Ok(scores)
     }
 
     /// Items drawn from the policy, or the likeliest ones of an actor over items if `greedy`. An actor over vectors
@@ -260,23 +266,25 @@ impl ActorCritic {
         match (&self.acting.heads.actor, self.actions) {
             (Actor::Vectors(gaussian), ActionSpace::Vectors(vectors)) => {
                 let hidden = self.acting.heads.trunk.forward(self.view(states));
-                actions.vectors = self.checked(gaussian.sample(hidden, rng))?;
+                actions.vectors = gaussian.sample(hidden, rng);
+                self.check(&actions.vectors)?;
                 let mut aim = actions.vectors.clone();
                 vectors.bound(&mut aim);
                 let aim = Tensor::from_data(
                     TensorData::new(aim, [states.len(), self.dim]),
                     &self.device.clone().inner(),
                 );
-                let mut scores = read(self.toward(aim));
+                let mut scores = on_host(self.toward(aim));
                 let remap = exploring.then_some(vectors.remap_eps);
-                nearest_items(&mut scores, self.n_items, masked, remap, rng, &mut actions.items);
+                nearest_items(numbers(&mut scores), self.n_items, masked, remap, rng, &mut actions.items);
             }
             _ => {
-                let mut logits = self.scores(states)?;
+                let mut logits = self.score_data(states)?;
+                let logits = numbers(&mut logits);
                 if greedy {
-                    sample::greedy(&mut logits, self.n_items, masked, &mut actions.items);
+                    sample::greedy(logits, self.n_items, masked, &mut actions.items);
                 } else {
-                    sample::categorical(&mut logits, self.n_items, masked, rng, &mut actions.items);
+                    sample::categorical(logits, self.n_items, masked, rng, &mut actions.items);
                 }
             }
         }
@@ -288,11 +296,11 @@ impl ActorCritic {
         vectors.matmul(self.acting.directions.clone().expect("an actor over vectors keeps directions"))
     }
 
-    fn checked(&self, values: Vec<f32>) -> Result<Vec<f32>> {
-        if softmax::any_nan(&values) {
+    fn check(&self, values: &[f32]) -> Result<()> {
+        if softmax::any_nan(values) {
             return Err(Error::Diverged { what: "the actor's output".to_string(), updates: self.updates });
         }
-        Ok(values)
+        Ok(())
     }
 
     /// The values of `states` on the host, without gradients; 0 without a critic.
@@ -310,7 +318,7 @@ impl ActorCritic {
             match &self.acting.heads.actor {
                 Actor::Items(linear) => {
                     let choices = softmax::choices(
-                        &read(linear.forward(hidden)),
+                        numbers(&mut on_host(linear.forward(hidden))),
                         self.n_items,
                         &chunk.iter().map(|&slot| replay.action(slot)).collect::<Vec<_>>(),
                     );
@@ -380,8 +388,8 @@ impl ActorCritic {
         let (log_probs, entropies, actor) = match &self.heads.actor {
             Actor::Items(linear) => {
                 let actions: Vec<u32> = slots.iter().map(|&slot| replay.action(slot)).collect();
-                let logits = read(linear.valid().forward(hidden.clone().inner()));
-                let choices = softmax::choices(&logits, self.n_items, &actions);
+                let mut logits = on_host(linear.valid().forward(hidden.clone().inner()));
+                let choices = softmax::choices(numbers(&mut logits), self.n_items, &actions);
                 let column = |of: fn(&softmax::Choice) -> f32| {
                     self.tensor(&choices.iter().map(of).collect::<Vec<_>>())
                 };
@@ -444,7 +452,7 @@ impl ActorCritic {
                 let by_log_prob = column(&outputs.log_probs, by);
                 let by_entropy = column(&outputs.entropies, by);
                 softmax::into_gradient(
-                    &mut logits,
+                    numbers(&mut logits),
                     self.n_items,
                     &actions,
                     &choices,
@@ -452,8 +460,7 @@ impl ActorCritic {
                     &by_entropy,
                 );
                 // From here the last layer by hand, so that no [n, n_items] tensor enters the graph.
-                let (n, device) = (actions.len(), self.device.clone().inner());
-                let by_logits = Tensor::<2>::from_data(TensorData::new(logits, [n, self.n_items]), &device);
+                let by_logits = Tensor::<2>::from_data(logits, &self.device.clone().inner());
                 let by_hidden = by_logits.clone().matmul(linear.weight.val().inner().transpose());
                 let by_weight = hidden.clone().inner().transpose().matmul(by_logits.clone());
                 let below = hidden.mul(Tensor::from_inner(by_hidden)).sum();
@@ -519,6 +526,16 @@ fn sum_of<const N: usize>(terms: [Option<Tensor<1>>; N]) -> Option<Tensor<1>> {
 /// The values of a matrix on the host, row by row.
 pub fn host(tensor: Tensor<2>) -> Vec<f32> {
     read(tensor)
+}
+
+/// A tensor on the host, to be read and overwritten in place: tens of megabytes are not copied for nothing.
+fn on_host(tensor: Tensor<2>) -> TensorData {
+    tensor.into_data().convert::<f32>()
+}
+
+/// The numbers of what [`on_host`] gave, row by row.
+fn numbers(data: &mut TensorData) -> &mut [f32] {
+    data.as_mut_slice().expect("single precision on the host")
 }
 
 /// The values of a tensor on the host, row by row.

@@ -57,9 +57,9 @@ impl NextItNet {
         let [n, window, width] = pairs.dims();
         let mut x = pairs;
         for (block, dilation) in self.blocks.iter().zip(DILATIONS) {
-            let inner = relu(block.norm_first.forward(block.first.forward(unfolded(&x, dilation))));
-            let inner = unfolded(&inner.reshape([n, window, width]), 2 * dilation);
-            let inner = relu(block.norm_second.forward(block.second.forward(inner)));
+            let inner = relu(block.norm_first.forward(convolve(&x, dilation, &block.first)));
+            let inner = convolve(&inner.reshape([n, window, width]), 2 * dilation, &block.second);
+            let inner = relu(block.norm_second.forward(inner));
             // What a block puts where there is padding comes after the last pair, which never sees it.
             x = x.add(inner.reshape([n, window, width]));
         }
@@ -67,20 +67,26 @@ impl NextItNet {
     }
 }
 
-/// For each pair the ones `2 dilation` and `dilation` before it and itself, 0 before the first.
+/// Filters over each pair and the ones `dilation` and `2 dilation` before it, 0 before the first.
 ///
 /// # Shapes
 /// - `x`: `[n, window, width]`
-/// - output: `[n * window, 3 width]`
-fn unfolded(x: &Tensor<3>, dilation: usize) -> Tensor<2> {
+/// - `filters`: from `3 width`, the earliest pair first, to `width`
+/// - output: `[n * window, width]`
+fn convolve(x: &Tensor<3>, dilation: usize, filters: &Linear) -> Tensor<2> {
     let [n, window, width] = x.dims();
-    let earlier = |by: usize| {
-        if by >= window {
-            return Tensor::zeros([n, window, width], &x.device());
-        }
-        let zeros = Tensor::zeros([n, by, width], &x.device());
-        Tensor::cat(vec![zeros, x.clone().slice([0..n, 0..window - by])], 1)
-    };
-    Tensor::cat(vec![earlier(2 * dilation), earlier(dilation), x.clone()], 2)
-        .reshape([n * window, KERNEL * width])
+    // A short window leaves nothing but zeros under a filter's early part: that part is not computed.
+    let reach = (KERNEL - 1).min((window - 1) / dilation);
+    let mut pairs: Vec<Tensor<3>> = (1..=reach)
+        .rev()
+        .map(|step| {
+            let by = step * dilation;
+            let zeros = Tensor::zeros([n, by, width], &x.device());
+            Tensor::cat(vec![zeros, x.clone().slice([0..n, 0..window - by])], 1)
+        })
+        .collect();
+    pairs.push(x.clone());
+    let unfolded = Tensor::cat(pairs, 2).reshape([n * window, (reach + 1) * width]);
+    let weight = filters.weight.val().slice([(KERNEL - 1 - reach) * width..KERNEL * width]);
+    unfolded.matmul(weight).add(filters.bias.val().unsqueeze())
 }

@@ -8,8 +8,9 @@ use rl_env::Compat;
 use rl_env::States;
 use rl_env::bits::{BitMatrix, MaskedRows};
 use rl_env::policy::{
-    Acting, Actions, Bcq, BcqConfig, C51, C51Config, Cql, CqlConfig, Crr, CrrConfig, CrrWeight, Dqn,
-    DqnConfig, Policy, PolicyState, Prioritized, QrDqn, QrDqnConfig, Sqn, SqnConfig, SqnHead,
+    Acting, Actions, Bcq, BcqConfig, C51, C51Config, Cql, CqlConfig, Crr, CrrConfig, CrrWeight, Ddpg,
+    DdpgConfig, Dqn, DqnConfig, Policy, PolicyState, Prioritized, QrDqn, QrDqnConfig, Sqn, SqnConfig,
+    SqnHead, Td3, Td3Config,
 };
 use rl_env::replay::{Replay, Transition};
 use rl_env::tracker::{ItemVectors, RewardInput, TrackerConfig};
@@ -370,6 +371,74 @@ fn a_multiplicative_mask_lets_a_masked_item_win_over_negative_scores() {
     assert_eq!((recommended(compat), recommended(Compat::default())), (0, 1));
 }
 
+fn ddpg() -> DdpgConfig {
+    DdpgConfig {
+        tracker: TrackerConfig { freeze_items: true, ..sight() },
+        hidden: vec![32],
+        actor_learning_rate: 3e-3,
+        critic_learning_rate: 1e-2,
+        gamma: 0.5,
+        n_step: 1,
+        tau: 0.05,
+        sigma: 0.5,
+        updates: 600,
+        ..DdpgConfig::default()
+    }
+}
+
+fn td3() -> Td3Config {
+    let d = ddpg();
+    Td3Config {
+        tracker: d.tracker,
+        hidden: d.hidden,
+        actor_learning_rate: d.actor_learning_rate,
+        critic_learning_rate: d.critic_learning_rate,
+        gamma: d.gamma,
+        n_step: 1,
+        tau: d.tau,
+        sigma: d.sigma,
+        updates: 600,
+        ..Td3Config::default()
+    }
+}
+
+fn make_ddpg(config: &DdpgConfig, n_items: usize) -> Ddpg {
+    Ddpg::new(config, Compat::default(), &one_hot(n_items), 1, &Device::default()).unwrap()
+}
+
+fn make_td3(config: &Td3Config, n_items: usize) -> Td3 {
+    Td3::new(config, Compat::default(), &one_hot(n_items), 1, &Device::default()).unwrap()
+}
+
+/// As [`bandit`], by random vectors: with one-hot items the largest number decides. Users leave at once.
+fn vector_bandit() -> Replay {
+    let mut rng = stream(11, "vectors", 0);
+    let mut replay = Replay::new(1, 2000, &States::new(1), 5);
+    for _ in 0..2000 {
+        let vector: Vec<f32> = (0..5).map(|_| rng.random::<f32>() * 2.0 - 1.0).collect();
+        let action = (0..5).max_by(|&a, &b| vector[a].total_cmp(&vector[b])).unwrap() as u32;
+        let reward = action as f32 / 4.0;
+        let last = rng.random_range(0..5);
+        let transition = Transition { action, vector: &vector, reward, terminated: true, truncated: false };
+        replay.push(0, &transition, &state_of(last), &state_of(action), 0);
+    }
+    replay
+}
+
+#[test]
+fn actors_over_vectors_learn_to_point_at_the_best_item() {
+    let replay = vector_bandit();
+    let policies: [(&str, Box<dyn Policy>); 2] =
+        [("ddpg", Box::new(make_ddpg(&ddpg(), 5))), ("td3", Box::new(make_td3(&td3(), 5)))];
+    for (name, mut policy) in policies {
+        policy.learn(&replay, &mut stream(6, "learn", 0)).unwrap();
+        let earned = earned(&*policy);
+        assert!(earned > 0.9, "{name} earns {earned}");
+        let actions = acts(&*policy, Acting::Explore, &many_states(5, 100), &mut stream(3, "act", 0));
+        assert!(actions.vectors.iter().all(|value| (-1.0..=1.0).contains(value)), "{name}");
+    }
+}
+
 /// Every policy of this file, as new, for worlds of `n_items`.
 fn everyone(n_items: usize) -> Vec<(&'static str, Box<dyn Fn() -> Box<dyn Policy>>)> {
     let items = move || one_hot(n_items);
@@ -439,6 +508,8 @@ fn everyone(n_items: usize) -> Vec<(&'static str, Box<dyn Fn() -> Box<dyn Policy
                 Box::new(make_sqn(&config, n_items))
             }),
         ),
+        ("ddpg", Box::new(move || Box::new(make_ddpg(&DdpgConfig { updates: 7, ..ddpg() }, n_items)))),
+        ("td3", Box::new(move || Box::new(make_td3(&Td3Config { updates: 7, ..td3() }, n_items)))),
         (
             "constrained sqn",
             Box::new(move || {

@@ -58,6 +58,26 @@ pub struct Minibatch {
     pub next: StateTensors,
 }
 
+impl Minibatch {
+    /// The transitions of `slots` with their `n`-step returns, to learn from on `device`.
+    pub fn new(replay: &Replay, slots: Vec<u32>, n: usize, gamma: f32, device: &Device) -> Self {
+        let count = slots.len();
+        let plain = device.clone().inner();
+        let vector = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [count]), &plain);
+        let steps: Vec<_> = slots.iter().map(|&slot| n_step(replay, slot, n, gamma)).collect();
+        let last: Vec<u32> = steps.iter().map(|step| step.last).collect();
+        let actions: Vec<i32> = slots.iter().map(|&slot| replay.action(slot) as i32).collect();
+        Self {
+            states: StateTensors::new(&replay.before(&slots), device),
+            actions: Tensor::from_data(TensorData::new(actions, [count, 1]), device),
+            rewards: vector(steps.iter().map(|step| step.reward).collect()),
+            discounts: vector(steps.iter().map(|step| step.discount).collect()),
+            next: StateTensors::new(&replay.after(&last), &plain),
+            slots,
+        }
+    }
+}
+
 impl<N: Module + ModuleDisplay> Learner<N> {
     /// Before learning; `network` makes the network from the width of the tracker's output.
     ///
@@ -114,18 +134,7 @@ impl<N: Module + ModuleDisplay> Learner<N> {
 
     /// The transitions of `slots` with their `n`-step returns.
     pub fn minibatch(&self, replay: &Replay, slots: Vec<u32>, n: usize, gamma: f32) -> Minibatch {
-        let count = slots.len();
-        let steps: Vec<_> = slots.iter().map(|&slot| n_step(replay, slot, n, gamma)).collect();
-        let last: Vec<u32> = steps.iter().map(|step| step.last).collect();
-        let actions: Vec<i32> = slots.iter().map(|&slot| replay.action(slot) as i32).collect();
-        Minibatch {
-            states: StateTensors::new(&replay.before(&slots), &self.device),
-            actions: Tensor::from_data(TensorData::new(actions, [count, 1]), &self.device),
-            rewards: self.plain(steps.iter().map(|step| step.reward).collect()),
-            discounts: self.plain(steps.iter().map(|step| step.discount).collect()),
-            next: self.states(&replay.after(&last)),
-            slots,
-        }
+        Minibatch::new(replay, slots, n, gamma, &self.device)
     }
 
     /// `states` as vectors, to learn from.

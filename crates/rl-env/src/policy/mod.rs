@@ -11,6 +11,8 @@ pub mod c51;
 mod continuous;
 pub mod cql;
 pub mod crr;
+mod ddpg;
+mod deterministic;
 pub mod dqn;
 mod learner;
 mod pg;
@@ -19,6 +21,7 @@ pub mod presets;
 mod prioritized;
 pub mod qrdqn;
 mod sqn;
+mod td3;
 
 use std::collections::BTreeMap;
 
@@ -32,12 +35,14 @@ pub use c51::{C51, C51Config};
 pub use continuous::VectorActions;
 pub use cql::{Cql, CqlConfig};
 pub use crr::{Crr, CrrConfig, CrrWeight};
+pub use ddpg::{Ddpg, DdpgConfig};
 pub use dqn::{Dqn, DqnConfig};
 pub use pg::{Pg, PgConfig};
 pub use ppo::{Ppo, PpoConfig};
 pub use prioritized::Prioritized;
 pub use qrdqn::{QrDqn, QrDqnConfig};
 pub use sqn::{Sqn, SqnConfig, SqnHead};
+pub use td3::{Td3, Td3Config};
 
 use crate::bits::MaskedRows;
 use crate::optimizer::Adam;

@@ -22,6 +22,21 @@ pub struct Transition<'a> {
     pub truncated: bool,
 }
 
+/// One episode as a log tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct LoggedSteps<'a> {
+    /// The user.
+    pub user: u32,
+    /// The item that the episode starts from, as the environments' first state does.
+    pub start: u32,
+    /// What was recommended, in order.
+    pub items: &'a [u32],
+    /// What each item earned.
+    pub rewards: &'a [f32],
+    /// Whether the user left after the last one; otherwise the episode was cut there.
+    pub terminated: bool,
+}
+
 /// Rings of transitions, one per environment, with the states before and after as they were seen when acting.
 ///
 /// A *slot* is the place of a transition: `env * capacity + position`.
@@ -101,6 +116,45 @@ impl Replay {
         }
     }
 
+    /// The transitions of logged episodes, one episode after the other in one ring, with states of the kind of `states`.
+    ///
+    /// # Errors
+    /// If there is no step, or an episode has another number of rewards than of items.
+    pub fn from_episodes<'a>(
+        episodes: impl IntoIterator<Item = LoggedSteps<'a>>,
+        states: &States,
+    ) -> Result<Self> {
+        let episodes: Vec<_> = episodes.into_iter().collect();
+        if let Some(at) = episodes.iter().position(|episode| episode.items.len() != episode.rewards.len()) {
+            let (items, rewards) = (episodes[at].items.len(), episodes[at].rewards.len());
+            return Err(Error::invalid(format!("episode {at} has {items} items, but {rewards} rewards")));
+        }
+        let steps = episodes.iter().map(|episode| episode.items.len()).sum();
+        if steps == 0 {
+            return Err(Error::invalid("there is no step to learn from"));
+        }
+        let mut replay = Self::new(1, steps, states, 0);
+        let mut seen = States::scaled(states.window, states.scale);
+        for episode in episodes {
+            let trail: Vec<u32> = [episode.start].iter().chain(episode.items).copied().collect();
+            let earned: Vec<f32> = [0.0].iter().chain(episode.rewards).copied().collect();
+            seen.clear();
+            (1..=trail.len()).for_each(|end| seen.push(episode.user, &trail[..end], &earned[..end]));
+            for (step, (&action, &reward)) in episode.items.iter().zip(episode.rewards).enumerate() {
+                let last = step + 1 == episode.items.len();
+                let transition = Transition {
+                    action,
+                    vector: &[],
+                    reward,
+                    terminated: last && episode.terminated,
+                    truncated: last && !episode.terminated,
+                };
+                replay.push_between(0, &transition, (&seen, step), (&seen, step + 1));
+            }
+        }
+        Ok(replay)
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.written.fill(0);
@@ -149,6 +203,16 @@ impl Replay {
         after: &States,
         row: usize,
     ) {
+        self.push_between(env, transition, (before, row), (after, row));
+    }
+
+    fn push_between(
+        &mut self,
+        env: usize,
+        transition: &Transition<'_>,
+        (before, row): (&States, usize),
+        (after, after_row): (&States, usize),
+    ) {
         assert!(
             transition.vector.len() == self.width && before.window == self.window,
             "a transition of these widths"
@@ -156,7 +220,7 @@ impl Replay {
         let slot = env * self.capacity + self.written[env] % self.capacity;
         self.written[env] += 1;
         self.before.write(slot, before, row);
-        self.after.write(slot, after, row);
+        self.after.write(slot, after, after_row);
         self.users[slot] = before.users[row];
         self.actions[slot] = transition.action;
         self.vectors[slot * self.width..][..self.width].copy_from_slice(transition.vector);
@@ -327,5 +391,42 @@ impl Replay {
         self.terminated = ended.iter().map(|bits| bits & 1 != 0).collect();
         self.truncated = ended.iter().map(|bits| bits & 2 != 0).collect();
         put(&mut self.written, "written", Some(columns.written))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logged_episodes_become_the_transitions_that_living_them_would_have_given() {
+        let states = States::scaled(2, RewardScale::Range { least: 0.0, most: 4.0 });
+        let one =
+            LoggedSteps { user: 7, start: 9, items: &[1, 2, 3], rewards: &[4.0, 2.0, 1.0], terminated: true };
+        let other = LoggedSteps { user: 8, start: 5, items: &[6], rewards: &[3.0], terminated: false };
+        let replay = Replay::from_episodes([one, other], &states).unwrap();
+        let slots = replay.ordered();
+        assert_eq!(slots.iter().map(|&slot| replay.action(slot)).collect::<Vec<_>>(), [1, 2, 3, 6]);
+        assert_eq!(slots.iter().map(|&slot| replay.reward(slot)).collect::<Vec<_>>(), [4.0, 2.0, 1.0, 3.0]);
+        let ends = |slot| (replay.terminated(slot), replay.ended(slot));
+        assert_eq!(
+            slots.iter().map(|&slot| ends(slot)).collect::<Vec<_>>(),
+            [(false, false), (false, false), (true, true), (false, true)]
+        );
+        let (before, after) = (replay.before(&slots), replay.after(&slots));
+        assert_eq!(before.items, [9, 0, 9, 1, 1, 2, 5, 0]);
+        assert_eq!(before.lengths, [1, 2, 2, 1]);
+        assert_eq!(after.items, [9, 1, 1, 2, 2, 3, 5, 6]);
+        assert_eq!(after.rewards, [0.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.0, 0.75]);
+        assert_eq!(after.users, [7, 7, 7, 8]);
+    }
+
+    #[test]
+    fn a_log_without_steps_or_with_missing_rewards_is_refused() {
+        let states = States::new(2);
+        assert!(Replay::from_episodes([], &states).is_err());
+        let odd = LoggedSteps { user: 0, start: 0, items: &[1], rewards: &[], terminated: false };
+        let error = Replay::from_episodes([odd], &states).unwrap_err();
+        assert!(error.to_string().contains("episode 0 has 1 items"), "{error}");
     }
 }

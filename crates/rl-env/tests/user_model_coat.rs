@@ -8,12 +8,16 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use rl_env::baseline::{Choice, LinUcb, LinUcbConfig, StaticRecommender};
+use rl_env::bits::MaskedRows;
 use rl_env::evaluate::play;
 use rl_env::user_model::{Ensemble, UserModelConfig, UserModelData};
 use rl_env::{
     Base, Cirs, CirsConfig, Compat, Dorl, DorlConfig, EntropyLevel, EntropyTable, EpisodeMetrics, Intrinsic,
     IntrinsicConfig, Mode, Mopo, MopoConfig, Reward, Source, States,
 };
+
+/// What answers a batch of states.
+type Act<'a> = dyn FnMut(&States, Option<MaskedRows<'_>>, &mut Vec<u32>) -> rl_env::Result<()> + 'a;
 
 fn coat() -> Option<Source> {
     let data = std::env::var_os("SEXTANT_DATA").map_or_else(
@@ -93,11 +97,7 @@ fn user_models_on_coat_err_and_predict_as_the_references_do() {
         }
     }
 
-    let judge = |act: &mut dyn FnMut(
-        &States,
-        Option<rl_env::bits::MaskedRows<'_>>,
-        &mut Vec<u32>,
-    ) -> rl_env::Result<()>| {
+    let judge = |act: &mut Act<'_>| {
         EpisodeMetrics::of(&play(&world, Mode::FreeB, 200, 1, States::new(1), act).unwrap(), &tables)
     };
     for choice in [Choice::Greedy, Choice::Softmax, Choice::EpsilonGreedy(0.3), Choice::Ucb] {

@@ -69,7 +69,8 @@ pub struct Cirs {
 }
 
 impl Cirs {
-    /// The reward of these predictions; items are as far apart as [`distance`] tells by the tables' likeness.
+    /// The reward of these predictions. Items are as far apart as the tables' likeness tells: their distance, or one over
+    /// the Jaccard likeness of their tags, so that items without a tag in common do not tire each other.
     ///
     /// # Errors
     /// If a setting does not hold or the numbers of users or items differ.
@@ -122,7 +123,7 @@ impl Cirs {
 /// # Panics
 /// If there is no such item.
 #[inline]
-pub fn distance(likeness: &Likeness, item: u32, other: u32) -> f32 {
+fn distance(likeness: &Likeness, item: u32, other: u32) -> f32 {
     match likeness {
         Likeness::Distance(distances) => distances.get(item as usize, other as usize) as f32,
         Likeness::Tags(_) => (1.0 / likeness.of(item, other)) as f32,

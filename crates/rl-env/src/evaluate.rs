@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use rand::RngExt;
+use rec_core::random::Random;
+
 use crate::Result;
 use crate::bits::MaskedRows;
 use crate::metrics::Episodes;
@@ -40,4 +43,57 @@ pub fn play(
     let mut played = Episodes::default();
     (0..episodes).for_each(|at| played.push(&env.trail(at)[1..], env.total_reward(at)));
     Ok(played)
+}
+
+/// The policy that every other has to beat, for [`play`]: any of `n_items` items that is not masked, all alike.
+///
+/// Where all items are masked it answers with item 0, which is refused.
+pub fn uniform(
+    n_items: usize,
+    mut rng: Random,
+) -> impl FnMut(&States, Option<MaskedRows<'_>>, &mut Vec<u32>) -> Result<()> {
+    move |states, masked, items| {
+        items.clear();
+        for state in 0..states.len() {
+            let free = |item: &u32| masked.is_none_or(|masked| !masked.contains(state, *item));
+            // Few items are masked as a rule, so that one of some draws is free; looking at all items always helps.
+            let drawn = (0..16).map(|_| rng.random_range(0..n_items as u32)).find(free);
+            items.push(drawn.unwrap_or_else(|| {
+                let all: Vec<u32> = (0..n_items as u32).filter(free).collect();
+                if all.is_empty() { 0 } else { all[rng.random_range(0..all.len())] }
+            }));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rec_core::random;
+
+    use super::*;
+    use crate::bits::BitMatrix;
+
+    #[test]
+    fn a_uniform_choice_is_uniform_over_what_is_not_masked() {
+        let mut seen = BitMatrix::new(3, 70);
+        (0..70).filter(|item| item % 35 != 1).for_each(|item| seen.insert(1, item));
+        (0..70).for_each(|item| seen.insert(2, item));
+        let mut states = States::new(1);
+        let rows: Vec<usize> = (0..4000).map(|state| state % 3).collect();
+        rows.iter().for_each(|_| states.push(0, &[70], &[0.0]));
+        let mut act = uniform(70, random::stream(1, "test", 0));
+        let mut items = Vec::new();
+        act(&states, Some(MaskedRows { bits: &seen, rows: &rows }), &mut items).unwrap();
+        let mut counts = [[0; 70]; 2];
+        for (&row, &item) in rows.iter().zip(&items).filter(|(row, _)| **row < 2) {
+            counts[row][item as usize] += 1;
+        }
+        // About 19 of each of 70, and half of 1333 of each of the two that are free.
+        assert!(counts[0].iter().all(|count| (3..45).contains(count)), "{:?}", counts[0]);
+        assert_eq!(counts[1][1] + counts[1][36], 1333);
+        assert!((580..753).contains(&counts[1][1]), "{}", counts[1][1]);
+        act(&states, None, &mut items).unwrap();
+        assert!(items.len() == 4000 && items.iter().all(|&item| item < 70));
+    }
 }

@@ -16,6 +16,7 @@ pub mod error;
 pub mod evaluate;
 pub mod factorize;
 pub mod features;
+pub mod logs;
 pub mod matrix;
 pub mod metrics;
 pub mod quit;

@@ -41,6 +41,12 @@ pub enum Command {
     /// Compares models on one split: one table, means and deviations over seeds, paired significance
     #[command(after_help = EXIT_CODES)]
     Compare(Compare),
+    /// Trains policies in a world of simulated users and judges them on the true rewards, over several seeds
+    ///
+    /// Every policy and seed gets a folder of its own, as with `run`. The user models that policies learn on are
+    /// fitted once for each seed. Named experiments lie in xtask/experiments/policies.
+    #[command(after_help = EXIT_CODES)]
+    Policies(Policies),
     /// Lists, fetches, checks, describes and converts data sets
     #[command(subcommand, after_help = EXIT_CODES)]
     Data(Data),
@@ -56,6 +62,9 @@ pub enum Command {
     /// Fits and judges one model with one seed, as described by a run folder (started by the other commands)
     #[command(hide = true)]
     Child(Child),
+    /// Trains and judges one policy with one seed, as described by a run folder (started by policies)
+    #[command(hide = true)]
+    PolicyChild(Child),
     /// Times our side of one case of bench (started by bench)
     #[command(hide = true)]
     BenchCase(BenchCase),
@@ -181,6 +190,65 @@ pub struct Compare {
     pub existing: Existing,
     #[command(flatten)]
     pub json: Json,
+}
+
+/// Arguments of `policies`.
+#[derive(Debug, Args)]
+pub struct Policies {
+    /// An experiment's name, or a TOML file; what is said beside it replaces what it says
+    #[arg(value_name = "NAME|FILE.toml")]
+    pub experiment: Option<String>,
+    /// The world: mt-mini, coat, movielens, yahoo, kuairec, kuairand, synthetic-coat, synthetic-kuairec
+    /// [default: mt-mini]
+    #[arg(long)]
+    pub world: Option<String>,
+    /// The folder of the world's files, where they do not lie among the data sets
+    #[arg(long, value_name = "NAME|FOLDER")]
+    pub data: Option<String>,
+    /// The policies, in the order of the table [default: random,a2c,dqn,dorl]; a wrong one gets the whole list
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub policies: Vec<String>,
+    /// The seeds [default: 1,2,3,4,5]
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub seeds: Vec<u64>,
+    /// Epochs of every policy [default: 20]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Window and threshold of the quit rule, where they are not to be the published ones
+    #[arg(long, value_name = "N/THETA")]
+    pub quit: Option<crate::policies::world::QuitChange>,
+    /// Which defects of the reference to repeat: none or easyrl4rec [default: none]
+    #[arg(long, value_enum)]
+    pub compat: Option<CompatPreset>,
+    /// flex (CPU), cuda:0, wgpu, tch [default: flex]
+    #[arg(long)]
+    pub device: Option<String>,
+    /// Change a setting: POLICY.KEY=VALUE, where KEY is the name of a setting or the end of its dotted path, and
+    /// POLICY is a policy, `user-model` or `all`. May be given several times
+    #[arg(long = "set", value_name = "POLICY.KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Runs at the same time, each on one thread if there are several [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Where the runs go [default: runs/policies-NAME for an experiment, runs/policies-HASH otherwise]
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// Write the HTML report to FILE as well
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub existing: Existing,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Which defects of the reference to repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum CompatPreset {
+    /// None: what the papers say
+    None,
+    /// All that EasyRL4Rec's published numbers depend on
+    Easyrl4rec,
 }
 
 /// Arguments of `bench`.

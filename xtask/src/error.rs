@@ -73,6 +73,17 @@ impl From<cf_align::Error> for Error {
     }
 }
 
+impl From<rl_env::Error> for Error {
+    fn from(error: rl_env::Error) -> Self {
+        match error {
+            rl_env::Error::Core(error) => Self::Core(error),
+            rl_env::Error::Config { .. } => Self::Usage(error.to_string()),
+            rl_env::Error::Format { .. } => Self::Data(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +98,7 @@ mod tests {
         assert_eq!(core(rec_core::Error::config("split", "is bad")), 2);
         assert_eq!(core(rec_core::Error::io("x", std::io::ErrorKind::NotFound.into())), 3);
         assert_eq!(Error::from(cf_align::Error::config("training.dim", "is 0")).exit_code(), 2);
+        assert_eq!(Error::from(rl_env::Error::config("quit.window", "is 0")).exit_code(), 2);
+        assert_eq!(Error::from(rl_env::Error::invalid("an empty log")).exit_code(), 3);
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rec_core::filter::FilterConfig;
 use rec_core::split::SplitSpec;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -87,21 +88,29 @@ impl Experiment {
     /// # Errors
     /// [`Error::Usage`] if there is none, or the file is not an experiment.
     pub fn open(name: &str) -> Result<(String, Self)> {
-        let path =
-            if name.ends_with(".toml") { PathBuf::from(name) } else { folder().join(format!("{name}.toml")) };
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            if name.ends_with(".toml") {
-                Error::Usage(format!("{}: {error}", path.display()))
-            } else {
-                let known = named().unwrap_or_default().join(", ");
-                Error::Usage(format!("no experiment {name}; there are {known} (or give a .toml file)"))
-            }
-        })?;
-        let experiment =
-            toml::from_str(&text).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
-        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        Ok((stem.unwrap_or_else(|| "experiment".into()), experiment))
+        open(name, &folder())
     }
+}
+
+/// The experiment called `name` (a file in `folder`), or the one in the TOML file `name`, and its name: the file's.
+///
+/// # Errors
+/// [`Error::Usage`] if there is none, or the file is not an experiment.
+pub fn open<E: DeserializeOwned>(name: &str, folder: &Path) -> Result<(String, E)> {
+    let path =
+        if name.ends_with(".toml") { PathBuf::from(name) } else { folder.join(format!("{name}.toml")) };
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        if name.ends_with(".toml") {
+            Error::Usage(format!("{}: {error}", path.display()))
+        } else {
+            let known = named_in(folder).unwrap_or_default().join(", ");
+            Error::Usage(format!("no experiment {name}; there are {known} (or give a .toml file)"))
+        }
+    })?;
+    let experiment =
+        toml::from_str(&text).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    Ok((stem.unwrap_or_else(|| "experiment".into()), experiment))
 }
 
 /// The folder of the named experiments.
@@ -114,9 +123,12 @@ pub fn folder() -> PathBuf {
 /// # Errors
 /// [`Error::Io`] if the folder cannot be read.
 pub fn named() -> Result<Vec<String>> {
-    let folder = folder();
-    let mut names: Vec<String> = std::fs::read_dir(&folder)
-        .map_err(|error| Error::io(&folder, error))?
+    named_in(&folder())
+}
+
+fn named_in(folder: &Path) -> Result<Vec<String>> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .map_err(|error| Error::io(folder, error))?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned))
         .collect();
     names.sort_unstable();
@@ -205,18 +217,27 @@ impl Plan {
     }
 }
 
-fn is_all(model: &str) -> bool {
+/// Whether settings are for all models.
+pub fn is_all(model: &str) -> bool {
     matches!(model, "all" | "*")
 }
 
-fn refuse_repeated<T: PartialEq + std::fmt::Display>(what: &str, values: &[T]) -> Result<()> {
+/// Refuses a list that names something twice.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub fn refuse_repeated<T: PartialEq + std::fmt::Display>(what: &str, values: &[T]) -> Result<()> {
     match values.iter().enumerate().find(|(index, value)| values[..*index].contains(value)) {
         Some((_, value)) => Err(Error::Usage(format!("{what} {value} is named twice"))),
         None => Ok(()),
     }
 }
 
-fn flatten(model: &str, prefix: &str, table: &toml::Table, out: &mut Vec<Setting>) -> Result<()> {
+/// The leaves of `table` as settings of `model`.
+///
+/// # Errors
+/// [`Error::Usage`] for a value that JSON cannot hold.
+pub fn flatten(model: &str, prefix: &str, table: &toml::Table, out: &mut Vec<Setting>) -> Result<()> {
     for (key, value) in table {
         let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {

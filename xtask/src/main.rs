@@ -1,5 +1,6 @@
 //! Sextant's command line: `cargo xtask`.
 
+mod children;
 mod cli;
 mod commands;
 mod comparison;
@@ -10,6 +11,7 @@ mod fetch;
 mod machine;
 mod models;
 mod output;
+mod policies;
 mod report;
 mod runs;
 mod settings;
@@ -26,11 +28,13 @@ fn main() -> ExitCode {
         Command::Quickstart(arguments) => commands::quickstart::quickstart(&arguments),
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Compare(arguments) => commands::compare::compare(&arguments),
+        Command::Policies(arguments) => commands::policies::policies(&arguments),
         Command::Data(command) => commands::data::data(&command),
         Command::Bench(arguments) => commands::bench::bench(&arguments),
         Command::Ci(arguments) => commands::ci::ci(&arguments),
         Command::Package(arguments) => commands::package::package(&arguments),
         Command::BenchCase(arguments) => commands::bench::bench_case(&arguments),
+        Command::PolicyChild(arguments) => commands::policy_child::policy_child(&arguments),
         Command::Child(arguments) => commands::child::child(&arguments),
     };
     match result {

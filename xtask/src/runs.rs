@@ -1,16 +1,14 @@
 //! Running a plan: one child process for each model and seed, each in a run folder of its own, so that a crash
 //! stays where it is, memory is the model's own, and what was cut off can go on.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
 
 use rec_core::filter::FilterConfig;
 use rec_core::run::{RunFolder, Start};
 use rec_core::split::Manifest;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use crate::children;
 use crate::cli::Existing;
 use crate::comparison::{Comparison, ModelResult, PerUser, RunResult, deciles};
 use crate::data;
@@ -45,33 +43,8 @@ pub struct Job {
     pub config: toml::Table,
 }
 
-/// What the child said on standard error, in its run folder.
-const LOG: &str = "stderr.txt";
 /// The metrics of each test user, in a run folder.
 pub const USERS: &str = "users.json";
-
-impl Job {
-    /// Reads the job of a run folder.
-    ///
-    /// # Errors
-    /// [`Error::Io`], and [`Error::Usage`] if the file is not a job.
-    pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("config.toml");
-        let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-        toml::from_str(&text).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))
-    }
-}
-
-/// What a child says on standard output after each epoch, as one line of JSON.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Beat {
-    /// Finished epochs.
-    pub epoch: usize,
-    /// The most there can be.
-    pub epochs: usize,
-    /// The validation value that selects the epoch, if this epoch was validated.
-    pub valid: Option<f64>,
-}
 
 /// The metrics that every run computes, with `more` beside them.
 fn metrics(more: &[String], categories: bool) -> Vec<String> {
@@ -122,10 +95,10 @@ pub fn execute(plan: &Plan, folder: &Path, existing: Existing) -> Result<Compari
                 metrics: names.clone(),
                 per_user: kept.clone(),
                 manifest: split.manifest.clone(),
-                config: as_toml(&model.config)?,
+                config: children::as_toml(&model.config)?,
             };
             let path = folder.join(model.model.name).join(seed.to_string());
-            let finished = prepare(&path, &job, existing)?;
+            let finished = finished_run(&children::prepare(&path, &job, existing)?)?;
             planned.push((model, job, path, finished));
         }
     }
@@ -140,7 +113,7 @@ pub fn execute(plan: &Plan, folder: &Path, existing: Existing) -> Result<Compari
         let outcome = match finished {
             Some(finished) => Ok(finished),
             None => run_child(&path, &title, &bar).and_then(|()| {
-                finished_run(&open(&path, &job, Start::Resume)?)?
+                finished_run(&children::open(&path, &job, Start::Resume)?)?
                     .ok_or_else(|| Error::Failed(format!("{}: no result", path.display())))
             }),
         };
@@ -206,30 +179,6 @@ fn add(model: &mut ModelResult, result: RunResult, users: PerUser) {
     model.runs.push(result);
 }
 
-/// Settings as TOML, which has no null: settings that are not given are left out.
-fn as_toml(config: &Value) -> Result<toml::Table> {
-    fn without_null(value: &Value) -> Value {
-        match value {
-            Value::Object(map) => map
-                .iter()
-                .filter(|(_, value)| !value.is_null())
-                .map(|(key, value)| (key.clone(), without_null(value)))
-                .collect(),
-            other => other.clone(),
-        }
-    }
-    toml::Table::try_from(without_null(config)).map_err(|error| Error::Failed(format!("settings: {error}")))
-}
-
-fn open(path: &Path, job: &Job, start: Start) -> Result<RunFolder> {
-    RunFolder::open(path, job, start).map_err(|error| match error {
-        // The configuration itself was checked before: what is left is a folder that holds something else.
-        rec_core::Error::Config { .. } => Error::Stale(format!("{}: {error}", path.display())),
-        busy @ rec_core::Error::Busy { .. } => Error::Stale(busy.to_string()),
-        other => Error::Core(other),
-    })
-}
-
 /// The result and the users' values, if the run is finished.
 fn finished_run(run: &RunFolder) -> Result<Option<(RunResult, PerUser)>> {
     let Some(result) = run.result()? else { return Ok(None) };
@@ -240,67 +189,12 @@ fn finished_run(run: &RunFolder) -> Result<Option<(RunResult, PerUser)>> {
     Ok(Some((result, users)))
 }
 
-/// Readies a run folder for `job`; gives its result if it is finished already.
-fn prepare(path: &Path, job: &Job, existing: Existing) -> Result<Option<(RunResult, PerUser)>> {
-    let start = match existing {
-        Existing { resume: true, .. } => Start::Resume,
-        Existing { fresh: true, .. } => Start::Replace,
-        _ => Start::New,
-    };
-    let run = match open(path, job, start) {
-        Err(Error::Stale(_)) if existing.resume && existing.fresh => open(path, job, Start::Replace)?,
-        Err(Error::Stale(what)) if existing.resume => {
-            return Err(Error::Stale(format!("{what}; --fresh beside --resume replaces such runs")));
-        }
-        Err(Error::Stale(what)) if !existing.fresh => {
-            return Err(Error::Stale(format!("{what} (--resume, --fresh, or another --out)")));
-        }
-        other => other?,
-    };
-    finished_run(&run)
-}
-
 /// Runs the child of one run folder and follows its epochs on `bar`.
 fn run_child(folder: &Path, title: &str, bar: &indicatif::ProgressBar) -> Result<()> {
-    let program = std::env::current_exe().map_err(|error| Error::Failed(format!("own program: {error}")))?;
-    let log = folder.join(LOG);
-    let file = std::fs::File::create(&log).map_err(|error| Error::io(&log, error))?;
-    let mut child = Command::new(program)
-        .arg("child")
-        .arg(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(file)
-        .spawn()
-        .map_err(|error| Error::Failed(format!("the child could not be started: {error}")))?;
-    let stdout = child.stdout.take().expect("it is piped");
     let mut best = f64::NEG_INFINITY;
-    for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
-        if let Ok(beat) = serde_json::from_str::<Beat>(&line) {
-            best = best.max(beat.valid.unwrap_or(f64::NEG_INFINITY));
-            let quality = if best.is_finite() { format!(", best {best:.4}") } else { String::new() };
-            bar.set_message(format!("{title}: epoch {} of at most {}{quality}", beat.epoch, beat.epochs));
-        }
-    }
-    let status = child.wait().map_err(|error| Error::Failed(format!("the child was lost: {error}")))?;
-    if !status.success() {
-        let said = std::fs::read_to_string(&log).unwrap_or_default();
-        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        let last = last.strip_prefix("error: ").unwrap_or(last);
-        let how = ended(status);
-        return Err(Error::Failed(if last.is_empty() { how } else { format!("{last} ({how})") }));
-    }
-    Ok(())
-}
-
-fn ended(status: ExitStatus) -> String {
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::ExitStatusExt;
-        if let Some(signal) = status.signal() {
-            let guess = if signal == 9 { ", perhaps for want of memory" } else { "" };
-            return format!("killed by signal {signal}{guess}");
-        }
-    }
-    status.code().map_or_else(|| "ended without a code".into(), |code| format!("exit code {code}"))
+    children::run("child", folder, None, |beat| {
+        best = best.max(beat.quality.unwrap_or(f64::NEG_INFINITY));
+        let quality = if best.is_finite() { format!(", best {best:.4}") } else { String::new() };
+        bar.set_message(format!("{title}: epoch {} of at most {}{quality}", beat.epoch, beat.epochs));
+    })
 }

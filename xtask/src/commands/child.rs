@@ -9,11 +9,12 @@ use rec_core::split::SplitSpec;
 use rec_core::{Observer, Progress};
 use serde_json::json;
 
+use crate::children::{self, Beat};
 use crate::cli::Child;
 use crate::comparison::{PerUser, RunResult, Seconds, deciles, median};
 use crate::error::{Error, Result};
 use crate::models::{Fit, find};
-use crate::runs::{Beat, Job, USERS};
+use crate::runs::{Job, USERS};
 use crate::{data, machine, output};
 
 /// Writes every epoch to the run's metrics, and a beat to the parent.
@@ -28,7 +29,7 @@ impl Observer for Watch<'_> {
         self.metrics.progress(progress);
         let valid =
             progress.values.iter().find(|(name, _)| name.starts_with("valid_")).map(|(_, value)| *value);
-        let beat = Beat { epoch: progress.epoch, epochs: progress.epochs, valid };
+        let beat = Beat { epoch: progress.epoch, epochs: progress.epochs, quality: valid };
         // A parent that is gone cannot use what would come of this; the checkpoint keeps what there is.
         if output::try_line(&json!(beat).to_string()).is_err() {
             std::process::exit(1);
@@ -50,7 +51,7 @@ fn checkpoint_every() -> Result<Duration> {
 /// # Errors
 /// [`Error::Data`] if the data are not those of the parent, and everything that the model and the evaluator report.
 pub fn child(arguments: &Child) -> Result<()> {
-    let job = Job::read(&arguments.folder)?;
+    let job: Job = children::read_job(&arguments.folder)?;
     let mut run = RunFolder::open(&arguments.folder, &job, Start::Resume)?;
     let model = find(&job.model)?;
     let dataset = data::load_filtered(&job.data, &job.filter)?;

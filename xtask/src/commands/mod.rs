@@ -6,5 +6,7 @@ pub mod ci;
 pub mod compare;
 pub mod data;
 pub mod package;
+pub mod policies;
+pub mod policy_child;
 pub mod quickstart;
 pub mod run;

@@ -1,0 +1,10 @@
+//! Policies in worlds: what can be named, how runs are planned and executed, and what they come to.
+
+pub mod execute;
+pub mod experiment;
+pub mod outcome;
+pub mod published;
+pub mod registry;
+pub mod uniform;
+pub mod user_model;
+pub mod world;

@@ -2,7 +2,9 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use rayon::prelude::*;
 
+use crate::softmax::vectorised;
 use crate::{Error, Result};
 
 /// `torch.optim.Adam` without decay: `beta = (0.9, 0.999)`, `eps = 1e-8` (Kingma & Ba, 2015).
@@ -39,14 +41,12 @@ impl Adam {
             // As torch.nn.utils.clip_grad_norm_.
             (most / (norm + 1e-6)).min(1.0)
         });
-        let mut step = Step {
+        let by = By {
             rate: self.learning_rate / (1.0 - BETA_1.powi(power)),
             root: (1.0 - BETA_2.powi(power)).sqrt(),
-            scale: scale.filter(|&scale| scale < 1.0),
-            gradients,
-            moments: &mut self.moments,
-            at: 0,
+            scale: scale.unwrap_or(1.0),
         };
+        let mut step = Step { by, gradients, moments: &mut self.moments, at: 0 };
         module.map(&mut step)
     }
 
@@ -93,9 +93,7 @@ impl ModuleVisitor for SquaredNorm<'_> {
 }
 
 struct Step<'a> {
-    rate: f64,
-    root: f64,
-    scale: Option<f64>,
+    by: By,
     gradients: &'a mut Gradients,
     moments: &'a mut Vec<Option<[Tensor<1>; 2]>>,
     at: usize,
@@ -112,20 +110,102 @@ impl ModuleMapper for Step<'_> {
             return param;
         };
         let (shape, count) = (gradient.shape(), gradient.shape().num_elements());
-        let mut gradient = gradient.reshape([count]);
-        if let Some(scale) = self.scale {
-            gradient = gradient.mul_scalar(scale);
-        }
+        let gradient = gradient.reshape([count]);
         let [first, second] =
             self.moments[at].take().unwrap_or_else(|| [gradient.zeros_like(), gradient.zeros_like()]);
-        let squared = gradient.clone().square().mul_scalar(1.0 - BETA_2);
-        let first = first.mul_scalar(BETA_1).add(gradient.mul_scalar(1.0 - BETA_1));
-        let second = second.mul_scalar(BETA_2).add(squared);
-        let below = second.clone().sqrt().div_scalar(self.root).add_scalar(EPSILON);
-        let by = first.clone().div(below).mul_scalar(self.rate).reshape(shape);
-        self.moments[at] = Some([first, second]);
-        param.map(|value| Tensor::from_inner(value.inner().sub(by)).require_grad())
+        let (by, fused) = (self.by, on_host(&gradient.device()));
+        param.map(|value| {
+            let value = value.inner().reshape([count]);
+            let step = if fused { host_step } else { tensor_step };
+            let (value, first, second) = step(by, value, gradient, first, second);
+            self.moments[at] = Some([first, second]);
+            Tensor::from_inner(value.reshape(shape)).require_grad()
+        })
     }
+}
+
+/// The numbers of a step that do not depend on the parameter.
+#[derive(Clone, Copy, Debug)]
+struct By {
+    /// `learning rate / (1 - beta_1^t)`.
+    rate: f64,
+    /// `sqrt(1 - beta_2^t)`.
+    root: f64,
+    /// What gradients are multiplied by.
+    scale: f64,
+}
+
+/// The new value, first and second moment.
+fn tensor_step(
+    by: By,
+    value: Tensor<1>,
+    gradient: Tensor<1>,
+    first: Tensor<1>,
+    second: Tensor<1>,
+) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
+    let gradient = if by.scale == 1.0 { gradient } else { gradient.mul_scalar(by.scale) };
+    let squared = gradient.clone().square().mul_scalar(1.0 - BETA_2);
+    let first = first.mul_scalar(BETA_1).add(gradient.mul_scalar(1.0 - BETA_1));
+    let second = second.mul_scalar(BETA_2).add(squared);
+    let below = second.clone().sqrt().div_scalar(by.root).add_scalar(EPSILON);
+    (value.sub(first.clone().div(below).mul_scalar(by.rate)), first, second)
+}
+
+/// Numbers of a parameter below which a thread of its own does not pay.
+const GRAIN: usize = 1 << 15;
+
+/// [`tensor_step`] in one pass over memory that the tensors share with the host.
+fn host_step(
+    by: By,
+    value: Tensor<1>,
+    gradient: Tensor<1>,
+    first: Tensor<1>,
+    second: Tensor<1>,
+) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
+    let device = value.device();
+    let [mut value, mut first, mut second] = [value, first, second].map(Tensor::into_data);
+    let gradient = gradient.into_data();
+    let tasks = floats(&mut value)
+        .par_chunks_mut(GRAIN)
+        .zip(gradient.as_slice::<f32>().expect("a gradient of f32").par_chunks(GRAIN))
+        .zip(floats(&mut first).par_chunks_mut(GRAIN))
+        .zip(floats(&mut second).par_chunks_mut(GRAIN));
+    let (rate, root, scale) = (by.rate as f32, 1.0 / by.root as f32, by.scale as f32);
+    let (beta_1, beta_2, epsilon) = (BETA_1 as f32, BETA_2 as f32, EPSILON as f32);
+    let (rest_1, rest_2) = ((1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32);
+    tasks.for_each(|(((value, gradient), first), second)| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for (((value, gradient), first), second) in
+                    value.iter_mut().zip(gradient).zip(first).zip(second)
+                {
+                    let gradient = gradient * scale;
+                    *first = *first * beta_1 + gradient * rest_1;
+                    *second = *second * beta_2 + gradient * gradient * rest_2;
+                    *value -= *first / (second.sqrt() * root + epsilon) * rate;
+                }
+            },
+        );
+    });
+    let [value, first, second] = [value, first, second].map(|data| Tensor::from_data(data, &device));
+    (value, first, second)
+}
+
+fn floats(data: &mut TensorData) -> &mut [f32] {
+    data.as_mut_slice().expect("a tensor of f32")
+}
+
+/// Whether the host reads and writes the device's tensors where they are.
+fn on_host(device: &Device) -> bool {
+    #[cfg(feature = "flex")]
+    let host = device.clone().inner() == Device::flex();
+    #[cfg(not(feature = "flex"))]
+    let host = {
+        let _ = device;
+        false
+    };
+    host
 }
 
 /// The float parameters of a module, flat, in the order in which it shows them.
@@ -179,5 +259,30 @@ pub fn with_weights<M: Module>(module: M, weights: Vec<Vec<f32>>) -> Result<M> {
     match write.fault {
         None => Ok(module),
         Some(what) => Err(Error::invalid(what)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::normal;
+
+    #[test]
+    fn the_step_in_one_pass_agrees_with_the_one_of_tensors() {
+        let device = Device::default();
+        let mut rng = rec_core::random::stream(5, "test", 0);
+        let mut draw = |sd| {
+            let values = normal(2 * GRAIN + 77, sd, &mut rng);
+            let count = values.len();
+            Tensor::<1>::from_data(TensorData::new(values, [count]), &device)
+        };
+        let by = By { rate: 3e-3, root: 0.7, scale: 0.4 };
+        let (value, gradient, first, second) = (draw(1.0), draw(2.0), draw(0.5), draw(0.5).square());
+        let host = host_step(by, value.clone(), gradient.clone(), first.clone(), second.clone());
+        let tensor = tensor_step(by, value, gradient, first, second);
+        for (one, other) in [(host.0, tensor.0), (host.1, tensor.1), (host.2, tensor.2)] {
+            let away = one.sub(other).abs().max().into_scalar::<f32>();
+            assert!(away < 1e-6, "{away}");
+        }
     }
 }

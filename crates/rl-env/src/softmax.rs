@@ -76,6 +76,40 @@ pub(crate) fn exponentiate(row: &mut [f32], most: f32) -> f32 {
     total(sums)
 }
 
+/// The mean of `values` by the probabilities `softmax(logits)`, for each row of as many logits.
+pub(crate) fn means(logits: &[f32], values: &[f32]) -> Vec<f32> {
+    let mut means = vec![0.0; logits.len() / values.len()];
+    let tasks = logits.par_chunks_exact(values.len()).zip(&mut means);
+    tasks.with_min_len(rows_per_task(values.len())).for_each(|(row, mean)| {
+        *mean = vectorised(
+            #[inline(always)]
+            || mean_of(row, values),
+        );
+    });
+    means
+}
+
+#[inline(always)]
+fn mean_of(row: &[f32], values: &[f32]) -> f32 {
+    let most = largest(row);
+    let (mut sums, mut products) = ([0.0; LANES], [0.0; LANES]);
+    let ((chunks, rest), (value_chunks, value_rest)) =
+        (row.as_chunks::<LANES>(), values.as_chunks::<LANES>());
+    for (chunk, values) in chunks.iter().zip(value_chunks) {
+        for lane in 0..LANES {
+            let weight = exp(chunk[lane] - most);
+            sums[lane] += weight;
+            products[lane] += weight * values[lane];
+        }
+    }
+    for (lane, (score, value)) in rest.iter().zip(value_rest).enumerate() {
+        let weight = exp(score - most);
+        sums[lane] += weight;
+        products[lane] += weight * value;
+    }
+    total(products) / total(sums)
+}
+
 /// Whether one of the numbers is not a number.
 pub(crate) fn any_nan(values: &[f32]) -> bool {
     vectorised(
@@ -218,6 +252,19 @@ mod tests {
     fn normal(count: usize, sd: f32, rng: &mut Random) -> Vec<f32> {
         // Near enough: the sum of twelve uniform draws.
         (0..count).map(|_| ((0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0) * sd).collect()
+    }
+
+    #[test]
+    fn means_agree_with_the_formula_at_any_width() {
+        let mut rng = rec_core::random::stream(4, "test", 0);
+        for width in [1, 2, 15, 16, 17, 51] {
+            let (logits, values) = (normal(700 * width, 3.0, &mut rng), normal(width, 5.0, &mut rng));
+            for (row, mean) in logits.chunks(width).zip(means(&logits, &values)) {
+                let (_, _, p) = naive(row, 0);
+                let expected: f64 = p.iter().zip(&values).map(|(p, &value)| p * f64::from(value)).sum();
+                assert!((f64::from(mean) - expected).abs() < 1e-5, "{mean} instead of {expected}");
+            }
+        }
     }
 
     #[test]

@@ -80,7 +80,8 @@ fn the_projection_and_cross_entropy_of_c51_agree_with_torch() {
     let g = golden();
     let c = &g["c51"];
     let (least, most) = (number(&c["least"]), number(&c["most"]));
-    let support = c51::support(least, most, matrix(&c["logits"]).dims()[1], &device());
+    let support = c51::support(least, most, matrix(&c["logits"]).dims()[1]);
+    let support = Tensor::from_data(TensorData::from(support.as_slice()), &device());
     let next = burn::tensor::activation::softmax(matrix(&c["next_logits"]), 1);
     let projected = c51::project(vector(&g["rewards"]), vector(&g["discounts"]), next, support, least, most);
     assert_near("projection", projected.clone(), &c["projected"]);

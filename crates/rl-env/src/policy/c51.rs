@@ -1,20 +1,20 @@
 //! Categorical deep Q-learning.
 
-use burn::tensor::activation::{log_softmax, softmax};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::activation::{self, log_softmax};
+use burn::tensor::{Device, Tensor};
 use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use super::actor_critic::host;
+use super::actor_critic::read;
 use super::atoms::AtomNetwork;
 use super::learner::{Learner, Model, RoundLosses, epsilon_greedy, require};
 use super::prioritized::{Draws, Prioritized};
 use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule};
-use crate::Result;
 use crate::bits::MaskedRows;
 use crate::replay::Replay;
 use crate::states::States;
 use crate::tracker::{ItemVectors, StateTensors, TrackerConfig};
+use crate::{Error, Result, sample, softmax};
 
 /// The settings of [`C51`]; the defaults are EasyRL4Rec's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,8 +96,8 @@ pub struct C51 {
     config: C51Config,
     learner: Learner<AtomNetwork>,
     draws: Draws,
-    /// `[atoms]`, without gradients.
-    support: Tensor<1>,
+    /// `[atoms]`.
+    support: Vec<f32>,
 }
 
 impl C51 {
@@ -112,28 +112,32 @@ impl C51 {
             Learner::new(&c.tracker, items, c.learning_rate, seed, device, |inputs, rng, device| {
                 AtomNetwork::new(inputs, &c.hidden, n_items, c.atoms, rng, device)
             })?;
-        let support = support(c.least, c.most, c.atoms, &learner.plain_device());
+        let support = support(c.least, c.most, c.atoms);
         Ok(Self { draws: Draws::new(c.prioritized), config: c, learner, support })
     }
 
-    /// The expected returns of all items, `[n, n_items]`, by the live network without gradients.
-    fn q(&self, states: &StateTensors) -> Tensor<2> {
-        expectations(&self.learner.online, states, &self.support)
+    /// The expected returns of all items, `[n, n_items]`, by the live network.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if one is not a number.
+    fn q(&self, states: &States) -> Result<Vec<f32>> {
+        let q = expectations(&self.learner.online, &self.learner.states(states), &self.support);
+        match softmax::any_nan(&q) {
+            true => Err(Error::Diverged { what: "a score".to_string(), updates: self.learner.updates() }),
+            false => Ok(q),
+        }
     }
 }
 
-fn expectations(model: &Model<AtomNetwork>, states: &StateTensors, support: &Tensor<1>) -> Tensor<2> {
-    let probabilities = softmax(model.network.all(model.tracker.forward(states)), 2);
-    let [n, n_items, atoms] = probabilities.dims();
-    let support = support.clone().unsqueeze_dim::<2>(1);
-    probabilities.reshape([n * n_items, atoms]).matmul(support).reshape([n, n_items])
+/// The expected returns of all items. Worked out on the host, in one pass over the many logits.
+fn expectations(model: &Model<AtomNetwork>, states: &StateTensors, support: &[f32]) -> Vec<f32> {
+    softmax::means(&read(model.network.all(model.tracker.forward(states))), support)
 }
 
 /// `atoms` returns, evenly from `least` to `most`.
-pub fn support(least: f32, most: f32, atoms: usize, device: &Device) -> Tensor<1> {
+pub fn support(least: f32, most: f32, atoms: usize) -> Vec<f32> {
     let step = (most - least) / (atoms - 1) as f32;
-    let values: Vec<f32> = (0..atoms).map(|atom| least + step * atom as f32).collect();
-    Tensor::from_data(TensorData::new(values, [atoms]), device)
+    (0..atoms).map(|atom| least + step * atom as f32).collect()
 }
 
 /// The distribution of `r + d Z` over the atoms (Bellemare et al., 2017, eq. 7): each atom's probability goes to the two
@@ -195,32 +199,35 @@ impl Policy for C51 {
         rng: &mut Random,
         actions: &mut Actions,
     ) -> Result<()> {
-        let scores = self.learner.finite(self.q(&self.learner.states(states)))?;
+        let scores = self.q(states)?;
         epsilon_greedy(scores, self.n_items(), masked, acting, self.config.epsilon, rng, actions);
         Ok(())
     }
 
     fn scores(&self, states: &States, scores: &mut Vec<f32>) -> Result<()> {
-        *scores = self.learner.finite(self.q(&self.learner.states(states)))?;
+        *scores = self.q(states)?;
         Ok(())
     }
 
     fn learn(&mut self, replay: &Replay, rng: &mut Random) -> Result<Losses> {
         let (c, learner) = (&self.config, &mut self.learner);
         self.draws.catch_up(replay);
-        let mut losses = RoundLosses::default();
+        let (mut losses, mut best) = (RoundLosses::default(), Vec::new());
+        let support = learner.plain(self.support.clone());
         for _ in 0..c.updates {
             learner.follow(c.target_every);
             let (slots, weights) = self.draws.draw(replay, c.batch_size, rng);
             let batch = learner.minibatch(replay, slots, c.n_step, c.gamma);
 
-            let best = expectations(&learner.online, &batch.next, &self.support).argmax(1);
+            let mut q = expectations(&learner.online, &batch.next, &self.support);
+            sample::greedy(&mut q, learner.n_items(), None, &mut best);
+            let best = learner.items(&best);
             let next = learner.target.network.of(learner.target.tracker.forward(&batch.next), best);
             let target = project(
                 batch.rewards,
                 batch.discounts,
-                softmax(next, 1),
-                self.support.clone(),
+                activation::softmax(next, 1),
+                support.clone(),
                 c.least,
                 c.most,
             );
@@ -228,7 +235,7 @@ impl Policy for C51 {
             let vectors = learner.encode(&batch.states, rng);
             let logits = learner.model.network.of(vectors, batch.actions);
             let mut each = cross_entropy(logits, Tensor::from_inner(target));
-            self.draws.learned(&batch.slots, || host(each.clone().inner().unsqueeze()));
+            self.draws.learned(&batch.slots, || read(each.clone().inner()));
             if let Some(weights) = weights {
                 each = each.mul(Tensor::from_inner(learner.plain(weights)));
             }

@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rec_core::random::{self, Random};
 
-use super::actor_critic::host;
+use super::actor_critic::read;
 use super::{Acting, Actions, Losses, PolicyState};
 use crate::bits::MaskedRows;
 use crate::optimizer::{Adam, weights, with_weights};
@@ -148,6 +148,13 @@ impl<N: Module + ModuleDisplay> Learner<N> {
         Tensor::from_data(TensorData::new(values, [count]), &self.plain_device())
     }
 
+    /// Items as indices into rows without gradients, `[n, 1]`.
+    pub fn items(&self, items: &[u32]) -> Tensor<2, Int> {
+        let items: Vec<i32> = items.iter().map(|&item| item as i32).collect();
+        let shape = [items.len(), 1];
+        Tensor::from_data(TensorData::new(items, shape), &self.plain_device())
+    }
+
     /// Lets the target catch up if `every` updates have passed. To be called before an update.
     pub fn follow(&mut self, every: usize) {
         if self.updates.is_multiple_of(every.max(1) as u64) {
@@ -190,7 +197,7 @@ impl<N: Module + ModuleDisplay> Learner<N> {
     /// # Errors
     /// [`Error::Diverged`] if one is not a number.
     pub fn finite(&self, scores: Tensor<2>) -> Result<Vec<f32>> {
-        let scores = host(scores);
+        let scores = read(scores);
         match scores.iter().any(|score| score.is_nan()) {
             true => Err(Error::Diverged { what: "a score".to_string(), updates: self.updates }),
             false => Ok(scores),

@@ -1,18 +1,19 @@
 //! Deep Q-learning of quantiles.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use super::actor_critic::host;
+use super::actor_critic::read;
 use super::atoms::AtomNetwork;
-use super::dqn::huber;
 use super::learner::{Learner, Minibatch, Model, RoundLosses, epsilon_greedy, require};
 use super::prioritized::{Draws, Prioritized};
 use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule};
 use crate::Result;
 use crate::bits::MaskedRows;
 use crate::replay::Replay;
+use crate::softmax::vectorised;
 use crate::states::States;
 use crate::tracker::{ItemVectors, StateTensors, TrackerConfig};
 
@@ -129,13 +130,49 @@ pub fn target_quantiles(learner: &Learner<AtomNetwork>, batch: &Minibatch) -> Te
 /// - `quantiles`, `targets`: `[n, N]`
 /// - output: `[n]`
 pub fn quantile_huber(quantiles: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
-    let count = quantiles.dims()[1];
-    let at: Vec<f32> = (0..count).map(|i| (i as f32 + 0.5) / count as f32).collect();
-    let at = Tensor::<3>::from_data(TensorData::new(at, [1, count, 1]), &quantiles.device());
-    // [n, of the quantiles, of the targets]
-    let apart = targets.unsqueeze_dim::<3>(1).sub(quantiles.unsqueeze_dim::<3>(2));
-    let pull = at.sub(apart.clone().detach().lower_elem(0.0).float()).abs();
-    huber(apart).mul(pull).mean_dim(2).sum_dim(1).squeeze_dims(&[1, 2])
+    let ([n, count], device) = (quantiles.dims(), quantiles.device());
+    let fixed = quantiles.clone().detach();
+    let (theta, targets) = (read(fixed.clone()), read(targets));
+    let (mut losses, mut gradients) = (vec![0.0; n], vec![0.0; n * count]);
+    let rows = theta.par_chunks_exact(count).zip(targets.par_chunks_exact(count));
+    rows.zip(&mut losses).zip(gradients.par_chunks_exact_mut(count)).for_each(
+        |(((theta, targets), loss), gradient)| {
+            for (i, (&theta, gradient)) in theta.iter().zip(gradient).enumerate() {
+                let tau = (i as f32 + 0.5) / count as f32;
+                let (one, by) = vectorised(
+                    #[inline(always)]
+                    || pull(theta, targets, tau),
+                );
+                *loss += one / count as f32;
+                *gradient = by / count as f32;
+            }
+        },
+    );
+    // Pairs of quantiles would fill large tensors many times over; a plane that touches the loss here has both its value
+    // and its gradient.
+    let losses = Tensor::from_data(TensorData::new(losses, [n]), &device);
+    let gradients = Tensor::<2>::from_data(TensorData::new(gradients, [n, count]), &device);
+    losses.add(quantiles.sub(fixed).mul(gradients).sum_dim(1).squeeze_dim::<1>(1))
+}
+
+/// What one quantile pays for its distances to all targets, and the gradient of that by the quantile.
+#[inline(always)]
+fn pull(theta: f32, targets: &[f32], tau: f32) -> (f32, f32) {
+    const LANES: usize = 16;
+    let (mut losses, mut gradients) = ([0.0; LANES], [0.0; LANES]);
+    let mut add = |lane: usize, target: f32| {
+        let apart = target - theta;
+        let near = apart.clamp(-1.0, 1.0);
+        let weighted = near * if apart < 0.0 { 1.0 - tau } else { tau };
+        losses[lane] += weighted * (apart - 0.5 * near);
+        gradients[lane] -= weighted;
+    };
+    let (chunks, rest) = targets.as_chunks::<LANES>();
+    for chunk in chunks {
+        (0..LANES).for_each(|lane| add(lane, chunk[lane]));
+    }
+    rest.iter().enumerate().for_each(|(lane, &target)| add(lane, target));
+    (losses.iter().sum(), gradients.iter().sum())
 }
 
 impl Policy for QrDqn {
@@ -181,7 +218,7 @@ impl Policy for QrDqn {
             let target = Tensor::from_inner(target_quantiles(learner, &batch));
             let vectors = learner.encode(&batch.states, rng);
             let mut each = quantile_huber(learner.model.network.of(vectors, batch.actions), target);
-            self.draws.learned(&batch.slots, || host(each.clone().inner().unsqueeze()));
+            self.draws.learned(&batch.slots, || read(each.clone().inner()));
             if let Some(weights) = weights {
                 each = each.mul(Tensor::from_inner(learner.plain(weights)));
             }

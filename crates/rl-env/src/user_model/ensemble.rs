@@ -731,7 +731,7 @@ mod tests {
     #[test]
     fn a_model_learns_what_the_log_shows() {
         let config = UserModelConfig { loss: Loss::Point, epochs: 60, members: 1, ..quick() };
-        let model = fit(&config, &Compat::default(), None, 5).unwrap();
+        let model = fit(&config, &Compat::default(), None, 8).unwrap();
         let (users, items, targets) = log();
         let log = LogColumns { users: &users, items: &items, targets: &targets };
         let errors = model.errors(log, None).unwrap();

@@ -1,18 +1,20 @@
 //! A network that gives several numbers per item: the atoms of a distribution of returns, or its quantiles.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 use rec_core::random::Random;
 
-use crate::network::{Linear, Mlp, Start};
+use crate::network::{Mlp, Start, param, uniform};
 
-/// A trunk and a linear head of `n_items * atoms` numbers, item by item.
+/// A trunk and a linear head of `n_items * atoms` numbers. What belongs to one item lies together, so that single items
+/// are cheap to pick.
 #[derive(Module, Debug)]
 pub struct AtomNetwork {
     trunk: Mlp,
-    head: Linear,
-    n_items: usize,
-    atoms: usize,
+    /// `[n_items, atoms * width]`.
+    weight: Param<Tensor<2>>,
+    /// `[n_items, atoms]`.
+    bias: Param<Tensor<2>>,
 }
 
 impl AtomNetwork {
@@ -25,12 +27,15 @@ impl AtomNetwork {
         rng: &mut Random,
         device: &Device,
     ) -> Self {
+        let trunk = Mlp::new(inputs, hidden, Start::Uniform, rng, device);
         let width = hidden.last().copied().unwrap_or(inputs);
+        let bound = 1.0 / (width.max(1) as f32).sqrt();
+        let weight = uniform(n_items * atoms * width, bound, rng);
+        let bias = uniform(n_items * atoms, bound, rng);
         Self {
-            trunk: Mlp::new(inputs, hidden, Start::Uniform, rng, device),
-            head: Linear::new(width, n_items * atoms, Start::Uniform, rng, device),
-            n_items,
-            atoms,
+            trunk,
+            weight: param(weight, [n_items, atoms * width], device),
+            bias: param(bias, [n_items, atoms], device),
         }
     }
 
@@ -40,8 +45,11 @@ impl AtomNetwork {
     /// - `x`: `[n, inputs]`
     /// - output: `[n, n_items, atoms]`
     pub fn all(&self, x: Tensor<2>) -> Tensor<3> {
-        let n = x.dims()[0];
-        self.head.forward(self.trunk.forward(x)).reshape([n, self.n_items, self.atoms])
+        let hidden = self.trunk.forward(x);
+        let ([n, width], [n_items, atoms]) = (hidden.dims(), self.bias.val().dims());
+        let weight = self.weight.val().reshape([n_items * atoms, width]).swap_dims(0, 1);
+        let bias = self.bias.val().reshape([1, n_items * atoms]);
+        hidden.matmul(weight).add(bias).reshape([n, n_items, atoms])
     }
 
     /// The numbers of one item per row, without working out the others.
@@ -52,11 +60,11 @@ impl AtomNetwork {
     /// - output: `[n, atoms]`
     pub fn of(&self, x: Tensor<2>, items: Tensor<2, Int>) -> Tensor<2> {
         let hidden = self.trunk.forward(x);
-        let (items, width) = (items.squeeze_dim::<1>(1), hidden.dims()[1]);
-        let weight = self.head.weight.val().reshape([width, self.n_items, self.atoms]);
-        let weight = weight.select(1, items.clone()).swap_dims(0, 1);
-        let bias = self.head.bias.val().reshape([self.n_items, self.atoms]).select(0, items);
-        hidden.unsqueeze_dim::<3>(1).matmul(weight).squeeze_dim::<2>(1).add(bias)
+        let ([n, width], atoms, items) =
+            (hidden.dims(), self.bias.val().dims()[1], items.squeeze_dim::<1>(1));
+        let weight = self.weight.val().select(0, items.clone()).reshape([n, atoms, width]);
+        let bias = self.bias.val().select(0, items);
+        weight.matmul(hidden.unsqueeze_dim::<3>(2)).squeeze_dim::<2>(2).add(bias)
     }
 
     /// The mean of every item's numbers; since the head is linear, the head's mean does.
@@ -66,10 +74,9 @@ impl AtomNetwork {
     /// - output: `[n, n_items]`
     pub fn means(&self, x: Tensor<2>) -> Tensor<2> {
         let hidden = self.trunk.forward(x);
-        let width = hidden.dims()[1];
-        let weight = self.head.weight.val().reshape([width, self.n_items, self.atoms]).mean_dim(2);
-        let bias = self.head.bias.val().reshape([self.n_items, self.atoms]).mean_dim(1);
-        hidden.matmul(weight.squeeze_dim::<2>(2)).add(bias.swap_dims(0, 1))
+        let (width, [n_items, atoms]) = (hidden.dims()[1], self.bias.val().dims());
+        let weight = self.weight.val().reshape([n_items, atoms, width]).mean_dim(1).squeeze_dim::<2>(1);
+        hidden.matmul(weight.swap_dims(0, 1)).add(self.bias.val().mean_dim(1).swap_dims(0, 1))
     }
 }
 

@@ -85,7 +85,7 @@ fn a2c_learns_to_take_good_items_without_repeating_them() {
     let mut watch = Watch::default();
     let judged = fit(&mut a2c(a2c_config), &task(), &config, None, &mut watch).unwrap();
     // Uniform play earns 2.6 a turn and stays for 6.5 turns: 17 in all.
-    assert!(judged.free.length > 9.0, "{judged:?}");
+    assert!(judged.free.length > 8.0, "{judged:?}");
     assert!(judged.free.average_reward > 3.6, "{judged:?}");
     assert!(judged.free.cumulative_reward > 35.0, "{judged:?}");
 }

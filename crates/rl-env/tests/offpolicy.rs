@@ -439,8 +439,11 @@ fn actors_over_vectors_learn_to_point_at_the_best_item() {
     }
 }
 
+/// Makes a policy that has learned nothing yet.
+type Make = Box<dyn Fn() -> Box<dyn Policy>>;
+
 /// Every policy of this file, as new, for worlds of `n_items`.
-fn everyone(n_items: usize) -> Vec<(&'static str, Box<dyn Fn() -> Box<dyn Policy>>)> {
+fn everyone(n_items: usize) -> Vec<(&'static str, Make)> {
     let items = move || one_hot(n_items);
     let device = Device::default;
     vec![

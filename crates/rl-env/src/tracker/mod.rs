@@ -168,6 +168,7 @@ pub struct Tracker {
 }
 
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a tracker has one")]
 enum Encoder {
     Average(Average),
     Gru(Gru),

@@ -87,6 +87,6 @@ fn convolve(x: &Tensor<3>, dilation: usize, filters: &Linear) -> Tensor<2> {
         .collect();
     pairs.push(x.clone());
     let unfolded = Tensor::cat(pairs, 2).reshape([n * window, (reach + 1) * width]);
-    let weight = filters.weight.val().slice([(KERNEL - 1 - reach) * width..KERNEL * width]);
+    let weight = filters.weight.val().slice([(KERNEL - 1 - reach) * width..KERNEL * width, 0..width]);
     unfolded.matmul(weight).add(filters.bias.val().unsqueeze())
 }

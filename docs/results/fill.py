@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the measured tables into README.md, docs/src/results.md and crates/cf-align/README.md.
+"""Writes the measured tables into README.md, the pages of docs/src that have slots and crates/cf-align/README.md.
 
 Every JSON file in this folder is what a `cargo xtask … --json` printed; a slot `<!-- results:NAME -->` is followed by the table
 made from NAME.json (or NAME-*.json), up to `<!-- /results -->`. Run it after a JSON file changed; it needs nothing but Python.
@@ -67,6 +67,29 @@ def bench(files):
     return "\n".join(lines)
 
 
+def policies(files):
+    """The table of `cargo xtask policies`: free browsing with its interval, the two tests without repeats, what was spread."""
+    head = ["policy", "reward", "± 95 %", "length", "per turn", "NX_0 reward", "NX_0 length", "NX_10 reward", "coverage", "diversity", "novelty", "published reward / length", "steps/s", "runs"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for f in files:
+        value = json.loads(pathlib.Path(f).read_text())
+        for p in value["policies"]:
+            m = p["tail"]
+            two = lambda name: f"{m[name]['mean']:.2f}" if name in m else "-"
+            three = lambda name: f"{m[name]['mean']:.3f}" if name in m else "-"
+            reward = m["fb_cumulative_reward"]
+            published = (p.get("published") or {}).get("fb")
+            told = f"{published[0]:.2f} / {published[1]:.2f}" if published else "-"
+            speed = p.get("steps_per_second")
+            row = [p["name"], f"{reward['mean']:.2f} ± {reward['std']:.2f}", f"{reward['ci95']:.2f}" if reward.get("ci95") else "-",
+                   two("fb_length"), three("fb_average_reward"), two("nx0_cumulative_reward"), two("nx0_length"), two("nx_cumulative_reward"),
+                   three("fb_coverage"), three("fb_diversity"), two("fb_novelty"), told, f"{speed:,.0f}" if speed else "-", str(len(reward["runs"]))]
+            lines.append("| " + " | ".join(row) + " |")
+    value = json.loads(pathlib.Path(files[0]).read_text())
+    lines += ["", f"Means over the last quarter of {value['epochs']} epochs, then mean ± sample deviation over seeds; {machine(files)}, two runs at a time, one thread each."]
+    return "\n".join(lines)
+
+
 def inline(name, model):
     """One model's recall@20 and NDCG@20, for a row of somebody else's table."""
     for m in models(sorted(glob.glob(str(HERE / f"{name}.json")) + glob.glob(str(HERE / f"{name}-[0-9]*.json")))):
@@ -82,13 +105,15 @@ def table(slot, page):
     files = sorted(glob.glob(str(HERE / f"{name}.json")) + glob.glob(str(HERE / f"{name}-[0-9]*.json")))
     if not files:
         return None
+    if "policies" in json.loads(pathlib.Path(files[0]).read_text()):
+        return policies(files)
     if "cases" in json.loads(pathlib.Path(files[0]).read_text()):
         return bench(files)
     few = ["recall@20", "ndcg@20"]
     return comparison(files, COLUMNS if page == "results.md" else few)
 
 
-for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "crates/cf-align/README.md"]:
+for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "docs/src/policies.md", ROOT / "crates/cf-align/README.md"]:
     text = page.read_text()
 
     def fill(match):

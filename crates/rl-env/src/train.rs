@@ -253,12 +253,11 @@ pub fn fit(
         }
         let values: Vec<(&str, f64)> = values.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         observer.progress(&Progress { epoch: progress.epoch, epochs: config.epochs, values: &values });
-        if let Some(folder) = folder.as_deref_mut() {
-            if progress.epoch % config.checkpoint_every == 0 || progress.epoch == config.epochs {
-                // On-policy rounds start from nothing: their transitions need not be kept.
-                let kept = matches!(schedule, Schedule::Steps { .. }).then_some(&own);
-                folder.write_checkpoint(&Checkpoint::of(policy, &collector, kept, progress).bytes()?)?;
-            }
+        let due = progress.epoch % config.checkpoint_every == 0 || progress.epoch == config.epochs;
+        if let Some(folder) = folder.as_deref_mut().filter(|_| due) {
+            // On-policy rounds start from nothing: their transitions need not be kept.
+            let kept = matches!(schedule, Schedule::Steps { .. }).then_some(&own);
+            folder.write_checkpoint(&Checkpoint::of(policy, &collector, kept, progress).bytes()?)?;
         }
         judged = Some(now);
     }

@@ -8,7 +8,7 @@ use rec_core::run::{Observer, Progress, RunFolder, Start};
 use rl_env::bits::BitMatrix;
 use rl_env::metrics::ItemTables;
 use rl_env::policy::{A2c, A2cConfig};
-use rl_env::tracker::{ItemVectors, TrackerConfig};
+use rl_env::tracker::ItemVectors;
 use rl_env::train::{Judged, Task, TrainConfig, fit};
 use rl_env::{Quit, QuitRule, RewardMatrix, WindowMode, World};
 

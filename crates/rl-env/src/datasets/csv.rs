@@ -48,7 +48,8 @@ impl<R: BufRead> Csv<R> {
     }
 
     /// The names of the columns.
-    pub(crate) fn header(&self) -> &[String] {
+    #[cfg(test)]
+    fn header(&self) -> &[String] {
         &self.header
     }
 
@@ -156,7 +157,8 @@ pub(crate) struct Row<'a, R> {
 
 impl<'a, R> Row<'a, R> {
     /// The line it stands on, from 1.
-    pub(crate) fn line(&self) -> u64 {
+    #[cfg(test)]
+    fn line(&self) -> u64 {
         self.csv.line
     }
 

@@ -670,7 +670,7 @@ fn step_blocks(shared: &Shared, mut lanes: Lanes<'_>, actions: &[u32], mut rows:
     }
 }
 
-impl<'a> Lanes<'a> {
+impl Lanes<'_> {
     fn split(self, at: usize, stride: usize) -> (Self, Self) {
         let (users, users_high) = self.users.split_at_mut(at);
         let (turns, turns_high) = self.turns.split_at_mut(at);
@@ -802,7 +802,7 @@ impl StepBatch {
     }
 }
 
-impl<'a> Rows<'a> {
+impl Rows<'_> {
     fn split(self, at: usize) -> (Self, Self) {
         let (rewards, rewards_high) = self.rewards.split_at_mut(at);
         let (terminated, terminated_high) = self.terminated.split_at_mut(at);

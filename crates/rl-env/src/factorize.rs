@@ -52,7 +52,7 @@ pub struct Als {
 
 impl Default for Als {
     fn default() -> Self {
-        Self { factors: 6, sweeps: 15, regularization: 0.1, bias_regularization: 5.0, seed: 42 }
+        Self { factors: 6, sweeps: 15, regularization: 0.15, bias_regularization: 5.0, seed: 42 }
     }
 }
 

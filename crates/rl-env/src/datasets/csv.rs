@@ -47,12 +47,6 @@ impl<R: BufRead> Csv<R> {
         Ok(csv)
     }
 
-    /// The names of the columns.
-    #[cfg(test)]
-    fn header(&self) -> &[String] {
-        &self.header
-    }
-
     /// The column called `name`, if there is one.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         self.header.iter().position(|column| column == name)
@@ -156,12 +150,6 @@ pub(crate) struct Row<'a, R> {
 }
 
 impl<'a, R> Row<'a, R> {
-    /// The line it stands on, from 1.
-    #[cfg(test)]
-    fn line(&self) -> u64 {
-        self.csv.line
-    }
-
     fn fields(&self) -> impl Iterator<Item = &'a str> + use<'a, R> {
         let csv = self.csv;
         (0..csv.ends.len()).map(move |column| Row { csv }.text(column))
@@ -254,11 +242,11 @@ mod tests {
         let mut csv = csv(
             "\u{feff}video_id,feat\r\n0,[8]\r\n\r\n1,\"[27, 9]\"\n2,\"a \"\"b\"\", c\"\n3,\n4.0,\"9,9,2\"",
         );
-        assert_eq!(csv.header(), ["video_id", "feat"]);
+        assert_eq!(csv.header, ["video_id", "feat"]);
         let feat = csv.column("feat").unwrap();
         assert_eq!(csv.next_row().unwrap().unwrap().id_list(feat).unwrap(), [8]);
         let row = csv.next_row().unwrap().unwrap();
-        assert_eq!((row.line(), row.id(0).unwrap(), row.id_list(feat).unwrap()), (4, 1, vec![27, 9]));
+        assert_eq!((row.csv.line, row.id(0).unwrap(), row.id_list(feat).unwrap()), (4, 1, vec![27, 9]));
         let row = csv.next_row().unwrap().unwrap();
         assert_eq!(row.text(1), "a \"b\", c");
         assert_eq!(

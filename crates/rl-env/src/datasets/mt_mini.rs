@@ -35,7 +35,7 @@ impl Default for Options {
 /// Reads the data set in `folder`.
 ///
 /// Ratings are brought to 1 to 5; the truth is their factorisation, clipped to that range. Users leave when a genre of
-/// the movie occurs more than thrice among the last 5: a uniformly random policy then lasts about ten turns. A rating
+/// the movie occurs more than thrice among the last 8: a uniformly random policy then lasts about nine turns. A rating
 /// from 4 counts for popularity and for the majority genres. Movies have genres and, where it is known, a decade.
 ///
 /// # Errors
@@ -103,7 +103,7 @@ pub fn from_dataset(data: &Dataset, options: &Options) -> Result<Source> {
         truth_items,
         tags: Some(bits),
         similarity: Similarity::Tags,
-        quit: QuitSettings::category(5, 3),
+        quit: QuitSettings::category(8, 3),
     };
     source.validate()?;
     Ok(source)

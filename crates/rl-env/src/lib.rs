@@ -19,6 +19,7 @@ pub mod features;
 pub mod logs;
 pub mod matrix;
 pub mod metrics;
+pub mod off_policy;
 pub mod quit;
 pub mod replay;
 pub mod returns;

@@ -14,8 +14,8 @@
 
 pub mod coat;
 pub(crate) mod columns;
-mod csv;
-mod files;
+pub(crate) mod csv;
+pub(crate) mod files;
 pub mod kuairand;
 pub mod kuairec;
 mod log;

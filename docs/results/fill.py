@@ -74,7 +74,7 @@ def policies(files):
     for f in files:
         value = json.loads(pathlib.Path(f).read_text())
         for p in value["policies"]:
-            m = p["tail"]
+            m = p["metrics"]
             two = lambda name: f"{m[name]['mean']:.2f}" if name in m else "-"
             three = lambda name: f"{m[name]['mean']:.3f}" if name in m else "-"
             reward = m["fb_cumulative_reward"]

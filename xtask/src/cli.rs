@@ -25,10 +25,10 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Trains and compares the models on the data set that comes with the repository, and writes a report
+    /// Trains and compares models and policies on the data set that comes with the repository, and writes a report
     ///
     /// Takes a few minutes on two cores. Writes report.html (one file, no network needed to read it) and
-    /// report.json. The settings are those of xtask/experiments/quickstart.toml.
+    /// report.json. The settings are those of quickstart.toml in xtask/experiments and in its folder policies.
     #[command(after_help = EXIT_CODES)]
     Quickstart(Quickstart),
     /// Runs an experiment: an experiment's name, or a TOML file
@@ -71,7 +71,7 @@ pub enum Command {
 }
 
 /// Where `--json` writes.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Json {
     /// Write the result as JSON to FILE; to standard output, instead of the table, if no FILE is given
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
@@ -92,7 +92,7 @@ pub struct Existing {
 /// Arguments of `quickstart`.
 #[derive(Debug, Args)]
 pub struct Quickstart {
-    /// Only these models
+    /// Only these models, and no policies
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     pub models: Vec<String>,
     /// Other seeds than the experiment's

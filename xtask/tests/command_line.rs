@@ -282,6 +282,94 @@ fn a_local_copy_is_imported_once_its_terms_are_accepted() {
     assert_eq!(code(&xtask(&["data", "check", "ml-100k"], folder.path())), 3);
 }
 
+/// Policies in the embedded world, so short that they learn nothing.
+const POLICIES: &str = r#"
+about = "Policies that are long enough to be killed."
+policies = ["random", "a2c"]
+seeds = [1, 2]
+epochs = 12
+[settings.user-model]
+members = 1
+epochs = 1
+negatives = 1
+batch_size = 8192
+[settings.all]
+envs = 10
+episode_steps_per_epoch = 300
+judge_episodes = 10
+checkpoint_every = 2
+"#;
+
+#[test]
+fn killed_policies_go_on_and_end_in_the_same_result() {
+    let (folder, _) = place();
+    std::fs::write(folder.path().join("short.toml"), POLICIES).unwrap();
+    let whole =
+        ["policies", "short.toml", "--out", "whole", "--json", "whole.json", "--report", "whole.html"];
+    let output = xtask(&whole, folder.path());
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let value = json(&folder.path().join("whole.json"));
+    let metrics = &value["policies"][1]["metrics"];
+    assert_eq!(metrics["fb_cumulative_reward"]["runs"].as_array().unwrap().len(), 2);
+    assert!(metrics["fb_length"]["mean"].as_f64().unwrap() >= 1.0);
+    assert_eq!(metrics["nx_length"]["mean"], 10.0);
+    assert_eq!(value["policies"][1]["runs"][0]["epochs"].as_array().unwrap().len(), 12);
+    assert_eq!(value["world"]["quit_window"], 5);
+    page_is_sound(&std::fs::read_to_string(folder.path().join("whole.html")).unwrap());
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["policies", "short.toml", "--out", "cut", "--jobs", "1"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let run = folder.path().join("cut/a2c/1");
+    let started = Instant::now();
+    let epochs = || std::fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |text| text.lines().count());
+    while epochs() < 3 {
+        assert!(started.elapsed() < Duration::from_secs(120), "no epoch came");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The orphaned child notices at its next epoch that nobody listens.
+    let mut before = epochs();
+    loop {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = epochs();
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    assert!(!run.join("result.json").exists(), "the run was finished before it was killed");
+    let output = xtask(&["policies", "short.toml", "--out", "cut"], folder.path());
+    assert_eq!(code(&output), 4, "{}", said(&output));
+    let resume = ["policies", "short.toml", "--out", "cut", "--resume", "--json", "cut.json"];
+    let output = xtask(&resume, folder.path());
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let results = |name: &str| {
+        let mut value = json(&folder.path().join(name));
+        for policy in value["policies"].as_array_mut().unwrap() {
+            for run in policy["runs"].as_array_mut().unwrap() {
+                for epoch in run["epochs"].as_array_mut().unwrap() {
+                    let values = epoch["values"].as_object_mut().unwrap();
+                    values.retain(|name, _| !name.starts_with("seconds"));
+                }
+            }
+        }
+        value["policies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|p| (p["metrics"].clone(), p["runs"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(results("cut.json"), results("whole.json"));
+}
+
 /// Elements are closed in order, attributes quoted, and nothing is loaded from anywhere.
 fn page_is_sound(page: &str) {
     const VOID: [&str; 4] = ["meta", "br", "link", "img"];

@@ -99,6 +99,14 @@ fn write_report(comparison: &PolicyComparison, path: &Path, title: &str, command
 /// [`Error::Io`], and [`Error::Failed`] naming the runs that failed.
 pub fn finish(comparison: &PolicyComparison, json: &Json) -> Result<()> {
     table::show(json, &comparison.json(), &comparison.table())?;
+    failed(comparison)
+}
+
+/// Fails if a run failed.
+///
+/// # Errors
+/// [`Error::Failed`] naming the runs that failed.
+pub fn failed(comparison: &PolicyComparison) -> Result<()> {
     let failed: Vec<String> = comparison
         .policies
         .iter()

@@ -6,12 +6,16 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use super::compare::{finish, said};
-use crate::cli::Quickstart;
+use super::policies;
+use crate::cli::{Json, Quickstart};
 use crate::comparison::Comparison;
 use crate::error::Result;
 use crate::experiment::{Experiment, Plan};
+use crate::policies::execute::execute;
+use crate::policies::experiment::{PolicyExperiment, PolicyPlan};
+use crate::policies::outcome::PolicyComparison;
 use crate::report::html::{self, Section};
-use crate::report::sections;
+use crate::report::{policy_sections, sections};
 use crate::{output, runs, table};
 
 /// What a part gives to the report.
@@ -23,7 +27,15 @@ struct Outcome {
     sections: Vec<Section>,
     json: Value,
     /// What is printed at the end.
-    comparison: Option<Comparison>,
+    found: Found,
+}
+
+/// What a part compared.
+enum Found {
+    /// Ranking models.
+    Models(Comparison),
+    /// Policies.
+    Policies(PolicyComparison),
 }
 
 /// A part of the quick start: one system, or one thing to see. Its runs go to a folder of its own name, its JSON
@@ -34,7 +46,7 @@ struct Part {
 }
 
 /// The parts in the order of the report. The first one's finding heads the page.
-const PARTS: &[Part] = &[Part { name: "ranking", run: ranking }];
+const PARTS: &[Part] = &[Part { name: "ranking", run: ranking }, Part { name: "policies", run: long_term }];
 
 /// Runs all parts and writes `report.html` and `report.json`.
 ///
@@ -43,7 +55,9 @@ const PARTS: &[Part] = &[Part { name: "ranking", run: ranking }];
 pub fn quickstart(arguments: &Quickstart) -> Result<()> {
     let start = Instant::now();
     let mut outcomes = Vec::new();
-    for part in PARTS {
+    // Who names models wants to see these.
+    let parts = if arguments.models.is_empty() { PARTS } else { &PARTS[..1] };
+    for part in parts {
         outcomes.push((part.name, (part.run)(arguments, &arguments.out)?));
     }
     let lead: Vec<&str> = outcomes.iter().map(|(_, outcome)| outcome.lead.as_str()).collect();
@@ -61,11 +75,16 @@ pub fn quickstart(arguments: &Quickstart) -> Result<()> {
         outcomes.iter().map(|(name, outcome)| ((*name).to_owned(), outcome.json.clone())).collect();
     let json_path = arguments.out.join("report.json");
     table::write(&json_path, &format!("{:#}\n", Value::Object(json.clone())))?;
+    // `--json` has the form of `compare`; report.json has all parts by name.
+    let printed = arguments.json.json.as_deref() == Some(Path::new("-"));
     let mut result = Ok(());
     for (_, outcome) in &outcomes {
-        if let Some(comparison) = &outcome.comparison {
-            result = finish(comparison, &arguments.json, false);
-        }
+        let finished = match &outcome.found {
+            Found::Models(comparison) => finish(comparison, &arguments.json, false),
+            Found::Policies(comparison) if printed => policies::failed(comparison),
+            Found::Policies(comparison) => policies::finish(comparison, &Json::default()),
+        };
+        result = result.and(finished);
     }
     output::note(format!("wrote {} and {}", page_path.display(), json_path.display()));
     result
@@ -96,6 +115,32 @@ fn ranking(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
         facts: sections::facts_line(&comparison),
         sections: sections::all(&comparison, &said()),
         json: comparison.full_json(),
-        comparison: Some(comparison),
+        found: Found::Models(comparison),
+    })
+}
+
+/// Policies in a world of simulated users.
+fn long_term(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
+    let (name, mut experiment) = PolicyExperiment::open("quickstart")?;
+    if !arguments.seeds.is_empty() {
+        experiment.seeds = arguments.seeds.clone();
+    }
+    let plan = PolicyPlan::new(&name, experiment, &[])?;
+    let out = out.join("policies");
+    output::note(format!(
+        "{} policies in {}; runs in {}",
+        plan.policies.len(),
+        plan.experiment.world,
+        out.display()
+    ));
+    let mut existing = arguments.existing;
+    existing.fresh |= !existing.resume;
+    let comparison = execute(&plan, &out, existing, policies::cores())?;
+    Ok(Outcome {
+        lead: policy_sections::lead(&comparison),
+        facts: policy_sections::facts_line(&comparison),
+        sections: policy_sections::results(&comparison),
+        json: comparison.json(),
+        found: Found::Policies(comparison),
     })
 }

@@ -259,6 +259,7 @@ fn facts(loaded: &world::Loaded, spec: &WorldSpec) -> Map<String, Value> {
     let mut facts = Map::new();
     let mut put = |key: &str, value: Value| facts.insert(key.to_owned(), value);
     put("name", json!(spec.name));
+    put("about", json!(world::find(&spec.name).map(|known| known.about).unwrap_or_default()));
     put("users", json!(source.truth_users.len()));
     put("items", json!(source.truth_items.len()));
     put("logged_interactions", json!(source.log.len()));

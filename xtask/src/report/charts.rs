@@ -342,6 +342,128 @@ pub fn deciles(rows: &[(String, [f64; 10])]) -> String {
     )
 }
 
+/// A curve with how far the seeds lie from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Band {
+    /// The policy.
+    pub name: String,
+    /// Its place in the palette.
+    pub colour: usize,
+    /// For each epoch (epoch, mean, deviation).
+    pub points: Vec<(f64, f64, f64)>,
+}
+
+/// Means over seeds by epoch, one deviation to either side shaded.
+pub fn bands(bands: &[Band], id: &str, y_title: &str) -> String {
+    let picture = both(430, 330, |frame| {
+        let mut drawing = Drawing::new();
+        let width = f64::from(frame.width);
+        let (left, right) = (48.0, if frame.narrow { width - 10.0 } else { width - 150.0 });
+        let (top, bottom) = (34.0, f64::from(frame.height) - 50.0);
+        let points = || bands.iter().flat_map(|band| &band.points);
+        let x = Scale::over(points().map(|point| point.0), 0.0, (left, right));
+        let ends = points().flat_map(|&(_, mean, std)| [mean - std, mean + std]);
+        let y = Scale::over(ends.chain([0.0]), 0.02, (bottom, top));
+        drawing.axes((&x, "epoch"), (&y, y_title), (if frame.narrow { 5 } else { 10 }, 5));
+        for band in bands {
+            let upper = band.points.iter().map(|&(epoch, mean, std)| (x.at(epoch), y.at(mean + std)));
+            let lower = band.points.iter().rev().map(|&(epoch, mean, std)| (x.at(epoch), y.at(mean - std)));
+            let outline: Vec<_> = upper.chain(lower).collect();
+            drawing.area(&format!("band c{}", band.colour % COLOURS), &outline);
+        }
+        let mut labels = Vec::new();
+        for band in bands {
+            let line: Vec<_> =
+                band.points.iter().map(|&(epoch, mean, _)| (x.at(epoch), y.at(mean))).collect();
+            drawing.path(&format!("curve c{}", band.colour % COLOURS), &line);
+            for (&point, &(epoch, mean, std)) in line.iter().zip(&band.points) {
+                let tip = format!("{}, epoch {}: {mean:.2} ± {std:.2}", band.name, number(epoch));
+                drawing.circle(&format!("mean c{}", band.colour % COLOURS), point, 2.4, Some(&tip));
+            }
+            if let Some(&point) = line.last() {
+                labels.push((band.colour, Label { text: &band.name, point, left: false }));
+            }
+        }
+        if !frame.narrow {
+            put_labels(&mut drawing, &labels, (top, bottom));
+        }
+        let description = bands
+            .iter()
+            .filter_map(|band| {
+                let (first, last) = (band.points.first()?, band.points.last()?);
+                Some(format!("{}: from {:.2} to {:.2}", band.name, first.1, last.1))
+            })
+            .collect::<Vec<_>>()
+            .join("; ");
+        drawing.finish(frame, id, &format!("{y_title} by epoch"), &description)
+    });
+    let legend = legend(bands.iter().map(|band| (band.colour, band.name.as_str())));
+    format!("{picture}<div class=\"narrow\">{legend}</div>")
+}
+
+/// A policy's place in a plane, with half the width of an interval in both directions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// The policy.
+    pub name: String,
+    /// Its place in the palette.
+    pub colour: usize,
+    /// The horizontal mean and half its interval.
+    pub x: (f64, f64),
+    /// The vertical mean and half its interval.
+    pub y: (f64, f64),
+}
+
+/// Policies in the plane of two metrics, with their intervals.
+pub fn scatter(places: &[Place], id: &str, x_title: &str, y_title: &str) -> String {
+    let picture = both(430, 340, |frame| {
+        let mut drawing = Drawing::new();
+        let width = f64::from(frame.width);
+        let (left, right) = (48.0, width - 14.0);
+        let (top, bottom) = (34.0, f64::from(frame.height) - 50.0);
+        let ends = |of: fn(&Place) -> (f64, f64)| {
+            places.iter().map(of).flat_map(|(mean, half)| [mean - half, mean + half])
+        };
+        let pad = if frame.narrow { 0.1 } else { 0.12 };
+        let x = Scale::over(ends(|place| place.x), pad, (left, right));
+        let y = Scale::over(ends(|place| place.y), 0.08, (bottom, top));
+        drawing.axes((&x, x_title), (&y, y_title), (if frame.narrow { 4 } else { 8 }, 6));
+        for place in places {
+            let class = format!("whisker c{}", place.colour % COLOURS);
+            let ((px, half_x), (py, half_y)) = (place.x, place.y);
+            drawing.line(&class, (x.at(px - half_x), y.at(py)), (x.at(px + half_x), y.at(py)));
+            drawing.line(&class, (x.at(px), y.at(py - half_y)), (x.at(px), y.at(py + half_y)));
+        }
+        for place in places {
+            let tip = format!(
+                "{}: {x_title} {:.3} ± {:.3}, {y_title} {:.2} ± {:.2}",
+                place.name, place.x.0, place.x.1, place.y.0, place.y.1
+            );
+            let at = (x.at(place.x.0), y.at(place.y.0));
+            drawing.circle(&format!("mean c{}", place.colour % COLOURS), at, 5.0, Some(&tip));
+        }
+        if !frame.narrow {
+            let labels: Vec<(usize, Label<'_>)> = places
+                .iter()
+                .map(|place| {
+                    let point = (x.at(place.x.0), y.at(place.y.0));
+                    let left = point.0 > (left + right) / 2.0;
+                    (place.colour, Label { text: &place.name, point, left })
+                })
+                .collect();
+            put_labels(&mut drawing, &labels, (top, bottom));
+        }
+        let description = places
+            .iter()
+            .map(|place| format!("{}: {x_title} {:.3}, {y_title} {:.2}", place.name, place.x.0, place.y.0))
+            .collect::<Vec<_>>()
+            .join("; ");
+        drawing.finish(frame, id, &format!("{y_title} against {x_title}"), &description)
+    });
+    let legend = legend(places.iter().map(|place| (place.colour, place.name.as_str())));
+    format!("{picture}<div class=\"narrow\">{legend}</div>")
+}
+
 fn slug(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
 }

@@ -7,6 +7,7 @@ use super::html::{self, Cell, Mark, Section};
 use crate::comparison::{
     Comparison, ModelResult, RunResult, Significance, is_accuracy, metric_names, warnings,
 };
+use crate::machine::Machine;
 use crate::settings::leaves;
 use crate::table;
 
@@ -395,14 +396,18 @@ fn details(comparison: &Comparison) -> Section {
 }
 
 fn origin(comparison: &Comparison, command: &str) -> Section {
-    let machine = &comparison.machine;
+    section("origin", "How this was made", made_by(&comparison.machine, &comparison.device, command))
+}
+
+/// The machine, the build and the command, as HTML.
+pub fn made_by(machine: &Machine, device: &str, command: &str) -> String {
     let mut rows = vec![
         ("processor".to_owned(), machine.cpu.clone()),
         ("threads".to_owned(), machine.threads.to_string()),
     ];
     rows.extend(machine.memory_gib.map(|gib| ("memory".to_owned(), format!("{gib:.1} GiB"))));
     rows.push(("system".to_owned(), machine.system.clone()));
-    rows.push(("device".to_owned(), comparison.device.clone()));
+    rows.push(("device".to_owned(), device.to_owned()));
     rows.push(("version".to_owned(), machine.version.clone()));
     rows.extend(machine.commit.clone().map(|commit| ("commit".to_owned(), commit)));
     let mut body = html::facts("Machine and build", &rows);
@@ -411,7 +416,7 @@ fn origin(comparison: &Comparison, command: &str) -> Section {
          threads; times and memory differ.</p>",
         super::svg::escape(command)
     ));
-    section("origin", "How this was made", body)
+    body
 }
 
 /// `ndcg@20` as it is read: NDCG@20.
@@ -438,7 +443,7 @@ fn p_value(p: f64) -> String {
 }
 
 /// A value of the data or the split as text; counts are grouped, seeds are not.
-fn plain_value(key: &str, value: &Value) -> String {
+pub fn plain_value(key: &str, value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),

@@ -131,6 +131,16 @@ impl Drawing {
         self.push(format_args!(r#"<polyline class="{class}" points="{}"/>"#, points.join(" ")));
     }
 
+    /// A filled shape through points; nothing for fewer than three.
+    pub fn area(&mut self, class: &str, points: &[(f64, f64)]) {
+        if points.len() < 3 {
+            return;
+        }
+        let points: Vec<String> =
+            points.iter().map(|&(x, y)| format!("{},{}", number(x), number(y))).collect();
+        self.push(format_args!(r#"<polygon class="{class}" points="{}"/>"#, points.join(" ")));
+    }
+
     /// A circle, with a text that pointing at it shows.
     pub fn circle(&mut self, class: &str, (x, y): (f64, f64), radius: f64, tip: Option<&str>) {
         let tip = tip.map(|tip| format!("<title>{}</title>", escape(tip))).unwrap_or_default();

@@ -50,8 +50,9 @@ mod tests {
             world::find(name).unwrap();
             for (policy, value) in policies {
                 registry::find(policy).unwrap();
-                // Cumulative reward is length times average reward, within rounding.
-                assert!((value.fb[0] - value.fb[1] * value.fb[2]).abs() < 0.04, "{name} {policy}");
+                // Nearly: each column is a mean over epochs, and a mean of ratios is not the ratio of means.
+                let product = value.fb[1] * value.fb[2];
+                assert!((value.fb[0] / product - 1.0).abs() < 0.02, "{name} {policy}");
             }
         }
         assert_eq!(of("coat")["a2c"].fb[0], 81.80);

@@ -6,12 +6,16 @@
 //! is next needed, all missed steps in one go while its values are in registers. The arithmetic is that of the
 //! dense update, element by element and in the same order; only the traffic to memory goes.
 
+use rayon::prelude::*;
+
 use super::rows::RowsMut;
 use super::simd::{Kernel, Simd, dispatch};
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
+/// Rows in a parallel task over a whole table.
+const CHUNK: usize = 256;
 
 /// The numbers of one step that all elements share.
 #[derive(Clone, Copy, Debug)]
@@ -86,10 +90,6 @@ impl Table {
         Self { width, values, first: vec![0.0; n], second: vec![0.0; n], done: vec![0; n / width] }
     }
 
-    pub fn rows(&self) -> usize {
-        self.done.len()
-    }
-
     pub fn writer(&mut self) -> TableWriter<'_> {
         TableWriter {
             values: RowsMut::new(&mut self.values, self.width),
@@ -97,6 +97,36 @@ impl Table {
             second: RowsMut::new(&mut self.second, self.width),
             done: RowsMut::new(&mut self.done, 1),
         }
+    }
+
+    /// Brings every row up to the schedule's step; with `lazy` by declaring it to be there.
+    pub fn flush(&mut self, schedule: &Schedule, lazy: bool) {
+        let (rows, until) = (self.done.len(), schedule.step);
+        let writer = self.writer();
+        (0..rows.div_ceil(CHUNK)).into_par_iter().for_each(|chunk| {
+            for row in chunk * CHUNK..((chunk + 1) * CHUNK).min(rows) {
+                // SAFETY: chunks are disjoint.
+                unsafe {
+                    if lazy {
+                        writer.skip(row, until);
+                    } else {
+                        writer.catch_up(row, schedule, until);
+                    }
+                }
+            }
+        });
+    }
+
+    /// The schedule's current step on all rows, which must be at the step before.
+    pub fn update(&mut self, gradient: &[f32], schedule: &Schedule) {
+        let length = CHUNK * self.width;
+        self.values
+            .par_chunks_mut(length)
+            .zip(self.first.par_chunks_mut(length))
+            .zip(self.second.par_chunks_mut(length))
+            .zip(gradient.par_chunks(length))
+            .for_each(|(((p, m), v), g)| update_all(p, m, v, g, schedule));
+        self.done.fill(schedule.step);
     }
 }
 

@@ -229,62 +229,18 @@ impl Kernel for CatchUp<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self) {
+        let Self { values, first, second, steps, weight_decay } = self;
+        let (n, none) = (values.len(), S::splat(0.0));
         // Four independent chains hide the latency of square root and division.
-        let n = self.values.len();
         let block = 4 * S::LANES;
         let mut at = 0;
         while at + block <= n {
-            catch_up_block::<S, 4>(
-                &mut *self.values,
-                self.first,
-                self.second,
-                at,
-                self.steps,
-                self.weight_decay,
-            );
+            advance_block::<S, 4>(values, first, second, [none; 4], at, steps, weight_decay);
             at += block;
         }
         while at < n {
-            catch_up_block::<S, 1>(
-                &mut *self.values,
-                self.first,
-                self.second,
-                at,
-                self.steps,
-                self.weight_decay,
-            );
+            advance_block::<S, 1>(values, first, second, [none], at, steps, weight_decay);
             at += S::LANES;
-        }
-    }
-}
-
-#[inline(always)]
-fn catch_up_block<S: Simd, const C: usize>(
-    values: &mut [f32],
-    first: &mut [f32],
-    second: &mut [f32],
-    at: usize,
-    steps: &[Step],
-    weight_decay: f32,
-) {
-    assert!(at + C * S::LANES <= values.len() && values.len() == first.len() && first.len() == second.len());
-    let load = |source: &[f32]| -> [S::V; C] {
-        // SAFETY: inside the slice by the assertion above.
-        std::array::from_fn(|c| unsafe { S::load(source.as_ptr().add(at + c * S::LANES)) })
-    };
-    let (mut p, mut m, mut v) = (load(values), load(first), load(second));
-    for &step in steps {
-        for c in 0..C {
-            advance::<S>(&mut p[c], &mut m[c], &mut v[c], S::splat(0.0), step, weight_decay);
-        }
-    }
-    for c in 0..C {
-        let at = at + c * S::LANES;
-        // SAFETY: as above.
-        unsafe {
-            S::store(values.as_mut_ptr().add(at), p[c]);
-            S::store(first.as_mut_ptr().add(at), m[c]);
-            S::store(second.as_mut_ptr().add(at), v[c]);
         }
     }
 }
@@ -302,27 +258,46 @@ impl Kernel for Update<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let n = self.values.len();
-        assert!(
-            n.is_multiple_of(S::LANES)
-                && self.first.len() == n
-                && self.second.len() == n
-                && self.gradient.len() == n
-        );
-        let mut at = 0;
-        while at < n {
-            // SAFETY: `at + LANES <= n` since n is a multiple of LANES, and all four slices have n elements.
-            unsafe {
-                let mut p = S::load(self.values.as_ptr().add(at));
-                let mut m = S::load(self.first.as_ptr().add(at));
-                let mut v = S::load(self.second.as_ptr().add(at));
-                let g = S::load(self.gradient.as_ptr().add(at));
-                advance::<S>(&mut p, &mut m, &mut v, g, self.step, self.weight_decay);
-                S::store(self.values.as_mut_ptr().add(at), p);
-                S::store(self.first.as_mut_ptr().add(at), m);
-                S::store(self.second.as_mut_ptr().add(at), v);
-            }
-            at += S::LANES;
+        let Self { values, first, second, gradient, step, weight_decay } = self;
+        let n = values.len();
+        assert!(n.is_multiple_of(S::LANES) && gradient.len() == n);
+        for at in (0..n).step_by(S::LANES) {
+            // SAFETY: `at + LANES <= n` since n is a multiple of LANES.
+            let gradient = unsafe { S::load(gradient.as_ptr().add(at)) };
+            advance_block::<S, 1>(values, first, second, [gradient], at, &[step], weight_decay);
+        }
+    }
+}
+
+/// Takes `C` registers of elements from `at` on through `steps`, with the same gradient in each.
+#[inline(always)]
+fn advance_block<S: Simd, const C: usize>(
+    values: &mut [f32],
+    first: &mut [f32],
+    second: &mut [f32],
+    gradient: [S::V; C],
+    at: usize,
+    steps: &[Step],
+    weight_decay: f32,
+) {
+    assert!(at + C * S::LANES <= values.len() && values.len() == first.len() && first.len() == second.len());
+    let load = |source: &[f32]| -> [S::V; C] {
+        // SAFETY: inside the slice by the assertion above.
+        std::array::from_fn(|c| unsafe { S::load(source.as_ptr().add(at + c * S::LANES)) })
+    };
+    let (mut p, mut m, mut v) = (load(values), load(first), load(second));
+    for &step in steps {
+        for c in 0..C {
+            advance::<S>(&mut p[c], &mut m[c], &mut v[c], gradient[c], step, weight_decay);
+        }
+    }
+    for c in 0..C {
+        let at = at + c * S::LANES;
+        // SAFETY: as above.
+        unsafe {
+            S::store(values.as_mut_ptr().add(at), p[c]);
+            S::store(first.as_mut_ptr().add(at), m[c]);
+            S::store(second.as_mut_ptr().add(at), v[c]);
         }
     }
 }

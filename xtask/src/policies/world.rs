@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 pub struct KnownWorld {
     /// Its name.
     pub name: &'static str,
+    /// What it is, in a few words.
+    pub about: &'static str,
     /// Whether it is made of files, rather than of random numbers.
     files: bool,
     load: fn(&Path, &Compat) -> rl_env::Result<Source>,
@@ -23,20 +25,42 @@ pub struct KnownWorld {
 
 /// All worlds.
 pub const WORLDS: &[KnownWorld] = &[
-    KnownWorld { name: "mt-mini", files: true, load: |folder, _| mt_mini::load(folder, &Default::default()) },
-    KnownWorld { name: "coat", files: true, load: |folder, _| coat::load(folder) },
+    KnownWorld {
+        name: "mt-mini",
+        about: "MovieTweetings, the data set that comes with the repository",
+        files: true,
+        load: |folder, _| mt_mini::load(folder, &Default::default()),
+    },
+    KnownWorld {
+        name: "coat",
+        about: "Coat: 290 users rate 300 coats",
+        files: true,
+        load: |folder, _| coat::load(folder),
+    },
     KnownWorld {
         name: "movielens",
+        about: "MovieLens-1M",
         files: true,
         load: |folder, compat| {
             let options = movielens::Options { shift_popularity: compat.ml_pop_shift, ..Default::default() };
             movielens::load(folder, &options)
         },
     },
-    KnownWorld { name: "yahoo", files: true, load: |folder, _| yahoo::load(folder, &Default::default()) },
-    KnownWorld { name: "kuairec", files: true, load: |folder, _| kuairec::load(folder, &Default::default()) },
+    KnownWorld {
+        name: "yahoo",
+        about: "Yahoo! R3: songs",
+        files: true,
+        load: |folder, _| yahoo::load(folder, &Default::default()),
+    },
+    KnownWorld {
+        name: "kuairec",
+        about: "KuaiRec: short videos, almost every pair watched",
+        files: true,
+        load: |folder, _| kuairec::load(folder, &Default::default()),
+    },
     KnownWorld {
         name: "kuairand",
+        about: "KuaiRand-Pure: short videos shown at random",
         files: true,
         load: |folder, _| kuairand::load(folder, &Default::default()),
     },

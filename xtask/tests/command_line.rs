@@ -314,7 +314,7 @@ fn killed_policies_go_on_and_end_in_the_same_result() {
     assert!(metrics["fb_length"]["mean"].as_f64().unwrap() >= 1.0);
     assert_eq!(metrics["nx_length"]["mean"], 10.0);
     assert_eq!(value["policies"][1]["runs"][0]["epochs"].as_array().unwrap().len(), 12);
-    assert_eq!(value["world"]["quit_window"], 5);
+    assert_eq!(value["world"]["quit_window"], 8);
     page_is_sound(&std::fs::read_to_string(folder.path().join("whole.html")).unwrap());
 
     let mut child = Command::new(env!("CARGO_BIN_EXE_xtask"))

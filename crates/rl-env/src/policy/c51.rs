@@ -75,7 +75,7 @@ impl C51Config {
     /// Whether everything is in range.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) for the first setting that is not.
+    /// [`Error::Config`] for the first setting that is not.
     pub fn validate(&self) -> Result<()> {
         require(self.n_step > 0, "n_step", self.n_step, "1 or more")?;
         require(self.target_every > 0, "target_every", self.target_every, "1 or more")?;
@@ -104,7 +104,7 @@ impl C51 {
     /// Before learning, over the item vectors `items`.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) if a setting is out of range.
+    /// [`Error::Config`] if a setting is out of range.
     pub fn new(config: &C51Config, items: &ItemVectors, seed: u64, device: &Device) -> Result<Self> {
         config.validate()?;
         let (c, n_items) = (config.clone(), items.n_items());

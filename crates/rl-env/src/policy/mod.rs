@@ -1,7 +1,7 @@
 //! Policies: what to recommend next, learned from what was lived through.
 //!
 //! Each algorithm is one file, readable from top to bottom, over a shared [`Tracker`](crate::tracker::Tracker),
-//! [`Replay`](crate::replay::Replay) and [collector](crate::collect).
+//! [`Replay`] and [collector](crate::collect).
 
 mod a2c;
 mod actor_critic;
@@ -134,7 +134,7 @@ pub trait Policy: Send {
     /// One learning round on `replay`.
     ///
     /// # Errors
-    /// [`Error::Diverged`](crate::Error::Diverged) if a loss is not finite.
+    /// [`Error::Diverged`] if a loss is not finite.
     fn learn(&mut self, replay: &Replay, rng: &mut Random) -> Result<Losses>;
 
     /// Everything that learning changed.

@@ -9,7 +9,7 @@ use rec_core::{Observer, Progress, Split, UserItems};
 
 use crate::checkpoint::{self, Header};
 use crate::fused::FusedEngine;
-use crate::{Embeddings, Engine, Error, Loss, ModelConfig, Result, analysis};
+use crate::{Embeddings, Engine, Error, Loss, Model, ModelConfig, Result, analysis};
 
 /// What one epoch gave.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -128,6 +128,13 @@ pub struct Fitted {
     pub history: Vec<EpochRecord>,
     /// Warnings for the user, such as a gamma under the collapse threshold.
     pub warnings: Vec<String>,
+}
+
+impl Fitted {
+    /// The embeddings as a model to save, with the settings that they were trained by.
+    pub fn into_model(self, config: ModelConfig) -> Model {
+        Model::Embeddings(self.embeddings, Some(Box::new(config)))
+    }
 }
 
 /// How many epochs the checkpoint at `path` has behind it; 0 if there is none. Logs written beyond it are told

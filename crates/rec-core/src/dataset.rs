@@ -2,6 +2,8 @@
 
 mod summary;
 
+use std::collections::HashSet;
+
 use sha2::{Digest, Sha256};
 
 pub use summary::{Spread, Statistics};
@@ -144,6 +146,30 @@ impl Dataset {
     /// The interactions as sorted rows without duplicates.
     pub fn user_items(&self) -> UserItems {
         UserItems::new(&self.interactions, self.n_users(), self.n_items())
+    }
+
+    /// The outside names of what `user` touched, in order of the rows, each once; nothing for an unknown user. Looks
+    /// at every row: for many users ask [`Dataset::user_items`].
+    ///
+    /// ```
+    /// use rec_core::{Dataset, Interactions, ItemId, UserId};
+    ///
+    /// let who = vec![UserId(0), UserId(1), UserId(0), UserId(0)];
+    /// let what = vec![ItemId(1), ItemId(1), ItemId(0), ItemId(1)];
+    /// let data = Dataset {
+    ///     interactions: Interactions::from_pairs(who, what),
+    ///     users: ["ann", "bob"].into_iter().collect(),
+    ///     items: ["alien", "brazil"].into_iter().collect(),
+    ///     ..Dataset::default()
+    /// };
+    /// assert_eq!(data.items_of("ann"), ["brazil", "alien"]);
+    /// assert!(data.items_of("cy").is_empty());
+    /// ```
+    pub fn items_of(&self, user: &str) -> Vec<&str> {
+        let Some(user) = self.users.get(user) else { return Vec::new() };
+        let mut seen = HashSet::new();
+        let rows = self.interactions.pairs().filter(|&(other, item)| other.0 == user && seen.insert(item));
+        rows.map(|(_, item)| self.items.token(item.0)).collect()
     }
 
     /// SHA-256 over the interactions in order: the outside names of user and item, rating and time of every row.

@@ -1,5 +1,7 @@
 //! Living through episodes: a policy acts in many environments at once, a replay keeps what happened.
 
+use std::ops::AddAssign;
+
 use rec_core::random;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,14 @@ pub struct Collected {
     pub episodes: usize,
     /// What the steps earned in all.
     pub reward: f64,
+}
+
+impl AddAssign for Collected {
+    fn add_assign(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.episodes += other.episodes;
+        self.reward += other.reward;
+    }
 }
 
 /// Where a collector is, for a checkpoint.
@@ -134,7 +144,7 @@ impl Collector {
         }
         while collected.steps < steps {
             self.advance(policy, &mut rng, replay, &mut collected)?;
-            let mut next = self.states();
+            self.before.clear();
             for at in 0..self.active.len() {
                 let done = self.env.is_done(at);
                 if done {
@@ -142,12 +152,11 @@ impl Collector {
                 }
                 // The reference shows a new episode's first step the old episode's last state.
                 if done && self.compat.reset_obs_bug {
-                    next.push_from(&self.after, at);
+                    self.before.push_from(&self.after, at);
                 } else {
-                    self.env.states_into(&[at], &mut next);
+                    self.env.states_into(&[at], &mut self.before);
                 }
             }
-            self.before = next;
         }
         Ok(collected)
     }

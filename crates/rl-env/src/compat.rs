@@ -14,9 +14,10 @@ pub struct Compat {
     pub zero_rew_prev: bool,
     /// The turn limit is told as `terminated` rather than `truncated`, so that values do not bootstrap over it.
     pub cap_as_terminated: bool,
-    /// Masked items get the score 0 (a product with the mask) rather than minus infinity.
+    /// Masked items get the score 0 (a product with the mask) rather than minus infinity. Of BCQ, SQN, DDPG and TD3; on-policy
+    /// policies always use minus infinity, which for probabilities is the same.
     pub multiplicative_mask: bool,
-    /// Actors of BCQ, CRR and SQN put out probabilities where logits are expected.
+    /// Actors of BCQ and CRR put out probabilities where logits are expected.
     pub softmaxed_logits: bool,
     /// All members of a user-model ensemble start from the same weights.
     pub shared_ensemble_init: bool,

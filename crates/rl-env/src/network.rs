@@ -29,6 +29,12 @@ pub fn param<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Devic
     Param::from_data(TensorData::new(values, shape), device)
 }
 
+/// The values of a tensor on the host, row by row.
+pub fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data = tensor.into_data().convert::<f32>();
+    data.try_into_vec().expect("just converted")
+}
+
 /// `count` draws, uniform within `bound` of zero.
 pub fn uniform(count: usize, bound: f32, rng: &mut Random) -> Vec<f32> {
     (0..count).map(|_| (rng.random::<f32>() * 2.0 - 1.0) * bound).collect()

@@ -76,6 +76,7 @@ pub(crate) fn exponentiate(row: &mut [f32], most: f32) -> f32 {
     total(sums)
 }
 
+#[cfg(feature = "burn")]
 /// The mean of `values` by the probabilities `softmax(logits)`, for each row of as many logits.
 pub(crate) fn means(logits: &[f32], values: &[f32]) -> Vec<f32> {
     let mut means = vec![0.0; logits.len() / values.len()];
@@ -89,6 +90,7 @@ pub(crate) fn means(logits: &[f32], values: &[f32]) -> Vec<f32> {
     means
 }
 
+#[cfg(feature = "burn")]
 #[inline(always)]
 fn mean_of(row: &[f32], values: &[f32]) -> f32 {
     let most = largest(row);
@@ -110,6 +112,7 @@ fn mean_of(row: &[f32], values: &[f32]) -> f32 {
     total(products) / total(sums)
 }
 
+#[cfg(feature = "burn")]
 /// Whether one of the numbers is not a number.
 pub(crate) fn any_nan(values: &[f32]) -> bool {
     vectorised(

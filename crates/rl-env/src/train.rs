@@ -8,7 +8,7 @@ use rec_core::run::{Observer, Progress, RunFolder};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
-use crate::collect::Collector;
+use crate::collect::{Collected, Collector};
 use crate::evaluate::play;
 use crate::metrics::{EpisodeMetrics, ItemTables};
 use crate::policy::{Acting, Actions, Losses, Policy, Schedule};
@@ -131,7 +131,7 @@ pub fn judge(
         let episodes =
             play(&task.world, mode, config.judge_episodes, seed, states, |states, masked, items| {
                 policy.act(states, masked, acting, &mut rng, &mut actions)?;
-                items.clone_from(&actions.items);
+                std::mem::swap(items, &mut actions.items);
                 Ok(())
             })?;
         Ok::<_, Error>(EpisodeMetrics::of(&episodes, &task.tables))
@@ -183,7 +183,9 @@ pub fn fit(
     let mut collector = Collector::new(env, policy.window(), training, config.seed, config.compat);
     let per_env = match schedule {
         Schedule::Episodes => task.world.max_turn,
-        _ => config.replay.div_ceil(config.envs),
+        Schedule::Steps { .. } => config.replay.div_ceil(config.envs),
+        // Never written.
+        Schedule::Offline => 1,
     };
     let mut own = Replay::new(config.envs, per_env, &collector.states(), policy.action_width());
     let log = match (schedule, &task.log) {
@@ -203,7 +205,7 @@ pub fn fit(
         let started = std::time::Instant::now();
         let mut sums: Vec<(&'static str, f64)> = Vec::new();
         let mut rounds = 0.0;
-        let (mut steps, mut episodes, mut earned) = (0, 0, 0.0);
+        let mut lived = Collected::default();
         let least = match schedule {
             Schedule::Episodes => config.episode_steps_per_epoch,
             Schedule::Steps { .. } => config.replay_steps_per_epoch,
@@ -214,15 +216,11 @@ pub fn fit(
                 Schedule::Offline => log.as_deref().expect("checked above"),
                 Schedule::Episodes => {
                     own.clear();
-                    let collected = collector.episodes(policy, &mut own)?;
-                    (steps, episodes, earned) =
-                        (steps + collected.steps, episodes + collected.episodes, earned + collected.reward);
+                    lived += collector.episodes(policy, &mut own)?;
                     &own
                 }
-                Schedule::Steps { steps: between } => {
-                    let collected = collector.steps(policy, between, &mut own)?;
-                    (steps, episodes, earned) =
-                        (steps + collected.steps, episodes + collected.episodes, earned + collected.reward);
+                Schedule::Steps { steps } => {
+                    lived += collector.steps(policy, steps, &mut own)?;
                     &own
                 }
             };
@@ -230,12 +228,12 @@ pub fn fit(
             progress.rounds += 1;
             add(&mut sums, policy.learn(replay, &mut rng)?);
             rounds += 1.0;
-            if steps >= least {
+            if lived.steps >= least {
                 break;
             }
         }
         progress.epoch += 1;
-        progress.steps += steps as u64;
+        progress.steps += lived.steps as u64;
         let seconds = started.elapsed().as_secs_f64();
         let now = judge(policy, task, config, judging, progress.epoch as u64)?;
         let seconds_judge = started.elapsed().as_secs_f64() - seconds;
@@ -243,9 +241,10 @@ pub fn fit(
         let mut values: Vec<(String, f64)> =
             sums.into_iter().map(|(name, sum)| (name.to_string(), sum / rounds)).collect();
         values.push(("steps".to_string(), progress.steps as f64));
-        if episodes > 0 {
-            values.push(("train_reward".to_string(), earned / episodes as f64));
-            values.push(("train_length".to_string(), steps as f64 / episodes as f64));
+        if lived.episodes > 0 {
+            let episodes = lived.episodes as f64;
+            values.push(("train_reward".to_string(), lived.reward / episodes));
+            values.push(("train_length".to_string(), lived.steps as f64 / episodes));
         }
         values.extend([("seconds".to_string(), seconds), ("seconds_judge".to_string(), seconds_judge)]);
         for (mode, metrics) in [("fb", &now.free), ("nx0", &now.no_repeat), ("nx", &now.forced)] {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::continuous::{Gaussian, VectorActions, nearest_items};
 use super::{Actions, PolicyState};
 use crate::bits::MaskedRows;
-use crate::network::{Linear, Mlp, Start};
+use crate::network::{Linear, Mlp, Start, host};
 use crate::optimizer::{Adam, weights, with_weights};
 use crate::replay::Replay;
 use crate::returns::{self, generalized_advantages};
@@ -307,7 +307,7 @@ impl ActorCritic {
     pub fn values(&self, states: &States) -> Vec<f32> {
         let x = self.view(states);
         let hidden = self.acting.heads.trunk.forward(x.clone());
-        read(self.acting.heads.values(x, hidden))
+        host(self.acting.heads.values(x, hidden))
     }
 
     /// `ln pi(a | s)` of the transitions in `slots`, by the actor as it acted.
@@ -326,7 +326,7 @@ impl ActorCritic {
                 }
                 Actor::Vectors(gaussian) => {
                     let vectors = self.vectors(replay, chunk, &self.device.clone().inner());
-                    log_probs.extend(read(gaussian.log_probs(hidden, vectors)));
+                    log_probs.extend(host(gaussian.log_probs(hidden, vectors)));
                 }
             }
         }
@@ -425,7 +425,7 @@ impl ActorCritic {
     pub fn descend<const N: usize>(&mut self, outputs: Outputs, terms: [Tensor<1>; N]) -> Result<[f64; N]> {
         let mut gradients = terms[0].backward();
         // One read for all: on a GPU each waits for the queue.
-        let values: Vec<f32> = read(Tensor::cat(terms.map(Tensor::inner).to_vec(), 0));
+        let values: Vec<f32> = host(Tensor::cat(terms.map(Tensor::inner).to_vec(), 0));
         if !values[0].is_finite() {
             return Err(Error::Diverged { what: "the loss".to_string(), updates: self.updates });
         }
@@ -447,7 +447,7 @@ impl ActorCritic {
         match (outputs.actor, &self.heads.actor) {
             (ActorGraph::Items { hidden, mut logits, actions, choices }, Actor::Items(linear)) => {
                 let column = |leaf: &Tensor<1>, by: &mut Gradients| {
-                    leaf.grad_remove(by).map_or_else(|| vec![0.0; actions.len()], read)
+                    leaf.grad_remove(by).map_or_else(|| vec![0.0; actions.len()], host)
                 };
                 let by_log_prob = column(&outputs.log_probs, by);
                 let by_entropy = column(&outputs.entropies, by);
@@ -523,11 +523,6 @@ fn sum_of<const N: usize>(terms: [Option<Tensor<1>>; N]) -> Option<Tensor<1>> {
     terms.into_iter().flatten().reduce(Tensor::add)
 }
 
-/// The values of a matrix on the host, row by row.
-pub fn host(tensor: Tensor<2>) -> Vec<f32> {
-    read(tensor)
-}
-
 /// A tensor on the host, to be read and overwritten in place: tens of megabytes are not copied for nothing.
 fn on_host(tensor: Tensor<2>) -> TensorData {
     tensor.into_data().convert::<f32>()
@@ -536,10 +531,4 @@ fn on_host(tensor: Tensor<2>) -> TensorData {
 /// The numbers of what [`on_host`] gave, row by row.
 fn numbers(data: &mut TensorData) -> &mut [f32] {
     data.as_mut_slice().expect("single precision on the host")
-}
-
-/// The values of a tensor on the host, row by row.
-pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    let data = tensor.into_data().convert::<f32>();
-    data.try_into_vec().expect("just converted")
 }

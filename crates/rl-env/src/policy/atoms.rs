@@ -85,7 +85,7 @@ mod tests {
     use burn::tensor::TensorData;
 
     use super::*;
-    use crate::policy::actor_critic::read;
+    use crate::network::host;
 
     #[test]
     fn one_item_and_the_means_agree_with_all_atoms() {
@@ -97,8 +97,8 @@ mod tests {
             &device,
         );
         let items = Tensor::<2, Int>::from_data(TensorData::new(vec![3_i32, 1], [2, 1]), &device);
-        let all = read(network.all(x.clone()));
-        let (of, means) = (read(network.of(x.clone(), items)), read(network.means(x)));
+        let all = host(network.all(x.clone()));
+        let (of, means) = (host(network.of(x.clone(), items)), host(network.means(x)));
         for (row, item) in [(0, 3), (1, 1)] {
             for atom in 0..3 {
                 assert!((of[row * 3 + atom] - all[(row * 4 + item) * 3 + atom]).abs() < 1e-6);

@@ -5,12 +5,12 @@ use burn::tensor::{Device, Tensor};
 use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use super::actor_critic::read;
 use super::atoms::AtomNetwork;
 use super::learner::{Learner, Model, RoundLosses, epsilon_greedy, require};
 use super::prioritized::{Draws, Prioritized};
 use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule};
 use crate::bits::MaskedRows;
+use crate::network::host;
 use crate::replay::Replay;
 use crate::states::States;
 use crate::tracker::{ItemVectors, StateTensors, TrackerConfig};
@@ -131,7 +131,7 @@ impl C51 {
 
 /// The expected returns of all items. Worked out on the host, in one pass over the many logits.
 fn expectations(model: &Model<AtomNetwork>, states: &StateTensors, support: &[f32]) -> Vec<f32> {
-    softmax::means(&read(model.network.all(model.tracker.forward(states))), support)
+    softmax::means(&host(model.network.all(model.tracker.forward(states))), support)
 }
 
 /// `atoms` returns, evenly from `least` to `most`.
@@ -235,7 +235,7 @@ impl Policy for C51 {
             let vectors = learner.encode(&batch.states, rng);
             let logits = learner.model.network.of(vectors, batch.actions);
             let mut each = cross_entropy(logits, Tensor::from_inner(target));
-            self.draws.learned(&batch.slots, || read(each.clone().inner()));
+            self.draws.learned(&batch.slots, || host(each.clone().inner()));
             if let Some(weights) = weights {
                 each = each.mul(Tensor::from_inner(learner.plain(weights)));
             }

@@ -6,8 +6,8 @@ use rand::RngExt;
 use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use super::actor_critic::host;
 use crate::bits::MaskedRows;
+use crate::network::host;
 use crate::network::{Linear, Start, normal, param};
 use crate::{Error, Result, sample};
 

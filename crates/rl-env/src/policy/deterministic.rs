@@ -4,11 +4,11 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use rec_core::random::{self, Random};
 
-use super::actor_critic::read;
 use super::continuous::nearest_items;
 use super::learner::Minibatch;
 use super::{Acting, Actions, PolicyState};
 use crate::bits::MaskedRows;
+use crate::network::host;
 use crate::network::{Linear, Mlp, Start, normal};
 use crate::optimizer::{Adam, weights, with_weights};
 use crate::replay::Replay;
@@ -198,7 +198,7 @@ impl Deterministic {
 
     fn aim(&self, states: &States) -> Result<Vec<f32>> {
         let states = StateTensors::new(states, &self.device.clone().inner());
-        let vectors = read(self.online.actor.forward(self.online.tracker.forward(&states)));
+        let vectors = host(self.online.actor.forward(self.online.tracker.forward(&states)));
         match vectors.iter().any(|value| value.is_nan()) {
             true => Err(Error::Diverged { what: "the actor's output".to_string(), updates: self.updates }),
             false => Ok(vectors),
@@ -210,7 +210,7 @@ impl Deterministic {
         let aim: Vec<f32> = vectors.iter().map(|value| (value + 1.0) / 2.0).collect();
         let shape = [aim.len() / self.dim, self.dim];
         let aim = Tensor::<2>::from_data(TensorData::new(aim, shape), &self.device.clone().inner());
-        read(aim.matmul(self.directions.clone()))
+        host(aim.matmul(self.directions.clone()))
     }
 
     /// The transitions of `slots` with their `n`-step returns.

@@ -5,12 +5,12 @@ use burn::tensor::{Device, Int, Tensor};
 use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use super::actor_critic::read;
 use super::learner::{Learner, Model, RoundLosses, epsilon_greedy, require};
 use super::prioritized::{Draws, Prioritized};
 use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule};
 use crate::Result;
 use crate::bits::MaskedRows;
+use crate::network::host;
 use crate::network::{Linear, Mlp, Start};
 use crate::replay::Replay;
 use crate::states::States;
@@ -214,7 +214,7 @@ impl Policy for Dqn {
                 .gather(1, batch.actions)
                 .squeeze_dim::<1>(1)
                 .sub(target);
-            self.draws.learned(&batch.slots, || read(error.clone().inner()));
+            self.draws.learned(&batch.slots, || host(error.clone().inner()));
             let mut each = if c.huber { huber(error) } else { error.square() };
             if let Some(weights) = weights {
                 each = each.mul(Tensor::from_inner(learner.plain(weights)));

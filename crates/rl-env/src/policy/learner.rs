@@ -4,9 +4,9 @@ use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rec_core::random::{self, Random};
 
-use super::actor_critic::read;
 use super::{Acting, Actions, Losses, PolicyState};
 use crate::bits::MaskedRows;
+use crate::network::host;
 use crate::optimizer::{Adam, weights, with_weights};
 use crate::replay::Replay;
 use crate::returns::n_step;
@@ -197,7 +197,7 @@ impl<N: Module + ModuleDisplay> Learner<N> {
     /// # Errors
     /// [`Error::Diverged`] if one is not a number.
     pub fn finite(&self, scores: Tensor<2>) -> Result<Vec<f32>> {
-        let scores = read(scores);
+        let scores = host(scores);
         match scores.iter().any(|score| score.is_nan()) {
             true => Err(Error::Diverged { what: "a score".to_string(), updates: self.updates }),
             false => Ok(scores),

@@ -5,13 +5,13 @@ use rayon::prelude::*;
 use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use super::actor_critic::read;
 use super::atoms::AtomNetwork;
 use super::learner::{Learner, Minibatch, Model, RoundLosses, epsilon_greedy, require};
 use super::prioritized::{Draws, Prioritized};
 use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule};
 use crate::Result;
 use crate::bits::MaskedRows;
+use crate::network::host;
 use crate::replay::Replay;
 use crate::softmax::vectorised;
 use crate::states::States;
@@ -132,7 +132,7 @@ pub fn target_quantiles(learner: &Learner<AtomNetwork>, batch: &Minibatch) -> Te
 pub fn quantile_huber(quantiles: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     let ([n, count], device) = (quantiles.dims(), quantiles.device());
     let fixed = quantiles.clone().detach();
-    let (theta, targets) = (read(fixed.clone()), read(targets));
+    let (theta, targets) = (host(fixed.clone()), host(targets));
     let (mut losses, mut gradients) = (vec![0.0; n], vec![0.0; n * count]);
     let rows = theta.par_chunks_exact(count).zip(targets.par_chunks_exact(count));
     rows.zip(&mut losses).zip(gradients.par_chunks_exact_mut(count)).for_each(
@@ -218,7 +218,7 @@ impl Policy for QrDqn {
             let target = Tensor::from_inner(target_quantiles(learner, &batch));
             let vectors = learner.encode(&batch.states, rng);
             let mut each = quantile_huber(learner.model.network.of(vectors, batch.actions), target);
-            self.draws.learned(&batch.slots, || read(each.clone().inner()));
+            self.draws.learned(&batch.slots, || host(each.clone().inner()));
             if let Some(weights) = weights {
                 each = each.mul(Tensor::from_inner(learner.plain(weights)));
             }

@@ -1,124 +1,16 @@
 //! Several user models that differ in their first weights.
 
-use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use rand::seq::SliceRandom;
+use burn::tensor::Device;
 use rayon::prelude::*;
 use rec_core::metrics::rating::{mae, rmse};
-use rec_core::random;
 use serde::{Deserialize, Serialize};
 
-use super::{DeepFm, DeepFmConfig, Encoded, Loss, Negatives, Output, loss};
-use crate::optimizer::Adam;
+use super::training::Task;
+use super::{DeepFm, Encoded, ErrorWeights, Negatives, Output, UserModelConfig};
+use crate::network::host;
 use crate::simulate::{Predicted, Sensitivity};
 use crate::tracker::ItemVectors;
 use crate::{Compat, Error, Features, LogColumns, Result, RewardMatrix};
-
-/// What squared errors are weighed by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ErrorWeights {
-    /// One over the variance, which is learned along (Gaussian likelihood).
-    #[default]
-    Variance,
-    /// One over the item's count in the log (inverse propensity, DeepFM-IPS). No variance is learned.
-    InversePropensity,
-    /// Nothing. No variance is learned.
-    Equal,
-}
-
-/// How user models are trained; the defaults are EasyRL4Rec's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct UserModelConfig {
-    /// The shape of a member.
-    pub model: DeepFmConfig,
-    /// How many members there are: 5; 1 for [`ErrorWeights::InversePropensity`].
-    pub members: usize,
-    /// The loss.
-    pub loss: Loss,
-    /// What squared errors are weighed by.
-    pub error_weights: ErrorWeights,
-    /// Negatives of every logged pair: 5; 3 for KuaiRec. Losses without negatives go over the log as many times an epoch.
-    pub negatives: usize,
-    /// How often a negative is drawn at most.
-    pub negative_tries: usize,
-    /// The weight of the pairwise term of [`Loss::PairPoint`].
-    pub pair_weight: f64,
-    /// The decay of embeddings, added to the loss of every batch.
-    pub l2_embeddings: f64,
-    /// The decay of all parameters, added to the loss of every batch.
-    pub l2_weights: f64,
-    /// Adam's learning rate.
-    pub learning_rate: f64,
-    /// Pairs of a positive and a negative per batch: 2048; 4096 for KuaiRec and KuaiRand.
-    pub batch_size: usize,
-    /// Passes over all pairs.
-    pub epochs: usize,
-    /// Whether factors of exposure are learned for every user and item (CIRS). Needs the log's exposures.
-    pub learn_sensitivity: bool,
-    /// How strongly the factors are drawn to 1.
-    pub sensitivity_penalty: f64,
-}
-
-impl Default for UserModelConfig {
-    fn default() -> Self {
-        Self {
-            model: DeepFmConfig::default(),
-            members: 5,
-            loss: Loss::PointNegative,
-            error_weights: ErrorWeights::Variance,
-            negatives: 5,
-            negative_tries: 3,
-            pair_weight: 0.5,
-            l2_embeddings: 1e-5,
-            l2_weights: 0.1,
-            learning_rate: 1e-3,
-            batch_size: 2048,
-            epochs: 5,
-            learn_sensitivity: false,
-            sensitivity_penalty: 10.0,
-        }
-    }
-}
-
-impl UserModelConfig {
-    /// One model weighed by inverse propensity, as in DeepFM-IPS.
-    pub fn inverse_propensity() -> Self {
-        Self { members: 1, error_weights: ErrorWeights::InversePropensity, ..Self::default() }
-    }
-
-    /// Checks every value.
-    ///
-    /// # Errors
-    /// [`Error::Config`] naming the key, what it is and what it accepts.
-    pub fn validate(&self) -> Result<()> {
-        self.model.validate()?;
-        for (key, value) in [
-            ("members", self.members),
-            ("negatives", self.negatives),
-            ("negative_tries", self.negative_tries),
-            ("batch_size", self.batch_size),
-        ] {
-            if value == 0 {
-                return Err(Error::config(format!("user_model.{key}"), "is 0; accepts whole numbers from 1"));
-            }
-        }
-        for (key, value) in [
-            ("pair_weight", self.pair_weight),
-            ("l2_embeddings", self.l2_embeddings),
-            ("l2_weights", self.l2_weights),
-            ("learning_rate", self.learning_rate),
-            ("sensitivity_penalty", self.sensitivity_penalty),
-        ] {
-            if !(value.is_finite() && value >= 0.0) {
-                let what = format!("is {value}; accepts finite numbers from 0");
-                return Err(Error::config(format!("user_model.{key}"), what));
-            }
-        }
-        Ok(())
-    }
-}
 
 /// What user models are fitted to.
 #[derive(Clone, Copy, Debug)]
@@ -381,140 +273,16 @@ impl Ensemble {
     }
 }
 
-fn host(tensor: Tensor<2>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
-/// What the members' training shares.
-struct Task<'a> {
-    data: &'a UserModelData<'a>,
-    config: &'a UserModelConfig,
-    users: &'a Encoded,
-    items: &'a Encoded,
-    negatives: Negatives<'a>,
-    /// For inverse propensity how often each item was logged.
-    counts: Option<Vec<u32>>,
-    seed: u64,
-    device: Device,
-}
-
-impl Task<'_> {
-    /// A trained member, without gradients, and its loss per pair for each epoch.
-    fn fit_member(&self, member: usize, weights: usize) -> Result<(DeepFm, Vec<f64>)> {
-        let config = self.config;
-        let mut rng = random::stream(self.seed, "user model weights", weights as u64);
-        let sensitivity = config.learn_sensitivity;
-        let mut model =
-            DeepFm::new(self.users, self.items, &config.model, sensitivity, &mut rng, &self.device);
-        let mut adam = Adam::new(config.learning_rate, None);
-        let mut order: Vec<u32> = (0..(self.data.log.len() * config.negatives) as u32).collect();
-        let (mut losses, mut updates) = (Vec::new(), 0);
-        for epoch in 0..config.epochs {
-            order.shuffle(&mut random::stream(
-                self.seed,
-                "user model order",
-                (member * config.epochs + epoch) as u64,
-            ));
-            let mut sum = 0.0;
-            for batch in order.chunks(config.batch_size) {
-                let loss = self.loss(&model, batch);
-                let value = f64::from(loss.clone().into_scalar::<f32>());
-                if !value.is_finite() {
-                    return Err(Error::Diverged { what: "the user model's loss".to_owned(), updates });
-                }
-                sum += value;
-                let mut gradients = loss.backward();
-                model = adam.step(model, &mut gradients);
-                updates += 1;
-            }
-            losses.push(sum / order.len() as f64);
-        }
-        Ok((model.valid(), losses))
-    }
-
-    /// The loss of a batch of pairs, pair `p` being row `p % n` of the log with its negative number `p / n`.
-    fn loss(&self, model: &DeepFm, pairs: &[u32]) -> Tensor<1> {
-        let (log, config) = (self.data.log, self.config);
-        let rows: Vec<usize> = pairs.iter().map(|&pair| pair as usize % log.len()).collect();
-        let mut batch = Batch {
-            users: rows.iter().map(|&row| log.users[row]).collect(),
-            items: rows.iter().map(|&row| log.items[row]).collect(),
-            targets: rows.iter().map(|&row| log.targets[row]).collect(),
-            inverse: self
-                .counts
-                .as_ref()
-                .map(|counts| rows.iter().map(|&row| 1.0 / counts[log.items[row] as usize] as f32).collect()),
-            exposure: self.data.exposure.map(|exposure| rows.iter().map(|&row| exposure[row]).collect()),
-        };
-        if config.loss != Loss::Point {
-            for (&pair, &row) in pairs.iter().zip(&rows) {
-                let (user, item) = self.negatives.draw(row, pair as usize / log.len());
-                batch.users.push(user);
-                batch.items.push(item);
-            }
-        }
-        objective(model, config, self.users, self.items, batch, &self.device)
-    }
-}
-
-/// Logged pairs, followed by one negative of each where the loss needs them.
-struct Batch {
-    users: Vec<u32>,
-    items: Vec<u32>,
-    /// The logged feedback of the logged pairs.
-    targets: Vec<f32>,
-    /// One over the count of each logged pair's item.
-    inverse: Option<Vec<f32>>,
-    /// The exposure of each logged pair.
-    exposure: Option<Vec<f32>>,
-}
-
-/// The loss of `batch` and the penalties, `[1]`.
-fn objective(
-    model: &DeepFm,
-    config: &UserModelConfig,
-    users: &Encoded,
-    items: &Encoded,
-    batch: Batch,
-    device: &Device,
-) -> Tensor<1> {
-    let n = batch.targets.len();
-    let column = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [n, 1]), device);
-    let both = model.forward(
-        &users.rows_on(batch.users.iter().copied(), device),
-        &items.rows_on(batch.items.iter().copied(), device),
-    );
-    let part = |start: usize| Output {
-        mean: both.mean.clone().narrow(0, start, n),
-        log_variance: both.log_variance.clone().narrow(0, start, n),
-    };
-    let mut positive = part(0);
-    let negative = if batch.users.len() > n { part(n) } else { positive.clone() };
-
-    let mut penalty = model.penalty(config.l2_embeddings, config.l2_weights);
-    if let Some(exposure) = batch.exposure {
-        let mut exposure = column(exposure);
-        let ids = |ids: &[u32]| {
-            let ids: Vec<i32> = ids[..n].iter().map(|&id| id as i32).collect();
-            Tensor::<1, Int>::from_data(TensorData::new(ids, [n]), device)
-        };
-        if let Some((alpha, beta)) = model.sensitivities(ids(&batch.users), ids(&batch.items)) {
-            let off = |factors: &Tensor<2>| factors.clone().sub_scalar(1.0).square().mean();
-            penalty = penalty.add(off(&alpha).add(off(&beta)).mul_scalar(config.sensitivity_penalty));
-            exposure = exposure.mul(alpha).mul(beta);
-        }
-        positive.mean = positive.mean.div(exposure.add_scalar(1.0));
-    }
-    let (targets, inverse) = (column(batch.targets), batch.inverse.map(column));
-    let sum =
-        loss(config.loss, config.error_weights, &positive, &negative, targets, inverse, config.pair_weight);
-    sum.add(penalty)
-}
-
 #[cfg(all(test, feature = "flex"))]
 mod tests {
+    use burn::module::Module;
+    use burn::tensor::Tensor;
+    use rec_core::random;
+
     use super::*;
-    use crate::optimizer::{weights, with_weights};
+    use crate::optimizer::{Adam, weights, with_weights};
+    use crate::user_model::training::{Batch, objective};
+    use crate::user_model::{DeepFmConfig, Loss};
     use crate::{Column, DenseColumn, TagSlots};
 
     const EMPTY: u32 = TagSlots::EMPTY;

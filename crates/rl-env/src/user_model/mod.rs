@@ -24,15 +24,18 @@
 //! # Ok::<(), rl_env::Error>(())
 //! ```
 
+mod config;
 mod deepfm;
 mod encoded;
 mod ensemble;
 mod loss;
 mod negatives;
 mod store;
+mod training;
 
+pub use config::{ErrorWeights, UserModelConfig};
 pub use deepfm::{DeepFm, DeepFmConfig, Output};
 pub use encoded::Encoded;
-pub use ensemble::{Ensemble, ErrorWeights, RatingErrors, UserModelConfig, UserModelData};
+pub use ensemble::{Ensemble, RatingErrors, UserModelData};
 pub use loss::{Loss, loss};
 pub use negatives::Negatives;

@@ -79,6 +79,7 @@ def rate(work, steps, repeats):
         wall.append(steps / (time.perf_counter() - start))
         cpu.append(steps / (time.process_time() - start_cpu))
     return {
+        "seconds_per_million": {"median": 1e6 / statistics.median(wall), "min": 1e6 / max(wall)},
         "steps_per_second": {"median": round(statistics.median(wall)), "max": round(max(wall))},
         "steps_per_cpu_second": {"median": round(statistics.median(cpu)), "max": round(max(cpu))},
     }

@@ -1,5 +1,7 @@
 //! `bench`: our hot paths, timed alone or in turn with Python libraries on the same split, one process a measurement.
 
+mod environments;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,6 +44,10 @@ struct Case {
 
 struct Peer {
     script: &'static str,
+    /// An environment variable that the script needs beyond Python packages. Where it is not set, our side runs alone.
+    needs: Option<&'static str>,
+    /// Whether the script takes the parts of the split and the number of threads.
+    takes_split: bool,
     arguments: &'static [&'static str],
     /// (the peer's name for people, a pointer into its JSON, our value).
     values: &'static [(&'static str, &'static str, &'static str)],
@@ -60,6 +66,8 @@ const CASES: &[Case] = &[
         ours: |input| epoch(input, ModelConfig::directau(), 1024),
         peer: Some(Peer {
             script: "recbole_directau.py",
+            needs: None,
+            takes_split: true,
             arguments: &["train", "--epochs", "3", "--batch", "1024", "--repeats", "1"],
             values: &[("RecBole", "/seconds_epoch/median", "epoch")],
         }),
@@ -70,6 +78,8 @@ const CASES: &[Case] = &[
         ours: |input| epoch(input, ModelConfig::directau(), 256),
         peer: Some(Peer {
             script: "recbole_directau.py",
+            needs: None,
+            takes_split: true,
             arguments: &["train", "--epochs", "3", "--batch", "256", "--repeats", "1"],
             values: &[("RecBole", "/seconds_epoch/median", "epoch")],
         }),
@@ -80,6 +90,8 @@ const CASES: &[Case] = &[
         ours: |input| epoch(input, ModelConfig::lightgcn(), 2048),
         peer: Some(Peer {
             script: "recbole_directau.py",
+            needs: None,
+            takes_split: true,
             arguments: &[
                 "train",
                 "--model",
@@ -100,6 +112,8 @@ const CASES: &[Case] = &[
         ours: evaluate,
         peer: Some(Peer {
             script: "recbole_directau.py",
+            needs: None,
+            takes_split: true,
             arguments: &["evaluate", "--repeats", "3"],
             values: &[
                 ("RecBole, default batch", "/seconds_recbole/median", "evaluate"),
@@ -114,6 +128,8 @@ const CASES: &[Case] = &[
         ours: ials,
         peer: Some(Peer {
             script: "implicit_als.py",
+            needs: None,
+            takes_split: true,
             arguments: &["--what", "als", "--iterations", "15", "--no-metrics"],
             values: &[
                 ("implicit, fit", "/als/seconds_fit", "fit"),
@@ -127,6 +143,8 @@ const CASES: &[Case] = &[
         ours: item_knn,
         peer: Some(Peer {
             script: "implicit_als.py",
+            needs: None,
+            takes_split: true,
             arguments: &["--what", "cosine", "--neighbours", "100", "--no-metrics"],
             values: &[
                 ("implicit, fit", "/cosine/seconds_fit", "fit"),
@@ -139,6 +157,35 @@ const CASES: &[Case] = &[
         name: "gemm-share",
         about: "a DirectAU step (batches of 1024) beside one matrix product with the same number of operations",
         ours: gemm_share,
+        peer: None,
+    },
+    Case {
+        name: "environment",
+        about: "environment steps with random actions on KuaiRec's shape; no data set is read",
+        ours: |_| environments::steps(),
+        peer: Some(Peer {
+            script: "easyrl_env.py",
+            needs: Some("EASYRL4REC"),
+            takes_split: false,
+            arguments: &["--repeats", "1"],
+            values: &[
+                (
+                    "EasyRL4Rec, true rewards, 100 envs",
+                    "/true/vector/seconds_per_million/median",
+                    "million steps, 100 envs, 1 thread",
+                ),
+                (
+                    "EasyRL4Rec, simulated rewards, 100 envs",
+                    "/simulated/vector/seconds_per_million/median",
+                    "million steps, 100 envs, 1 thread",
+                ),
+            ],
+        }),
+    },
+    Case {
+        name: "a2c-training",
+        about: "collecting and learning with A2C in 100 environments of KuaiRec's shape; no data set is read",
+        ours: |_| environments::a2c(),
         peer: None,
     },
 ];
@@ -223,11 +270,15 @@ fn measure<'a>(arguments: &Bench, cases: &[&'a Case], folder: &Path) -> Result<V
     let mut measured = Vec::new();
     for &case in cases {
         let mut ours = Vec::new();
+        if let (Some(_), Some(peer), None) = (&arguments.peers, &case.peer, reachable(case)) {
+            let name = peer.needs.unwrap_or_default();
+            output::note(format!("{}: no peer, {name} is not set (benches/peers/README.md)", case.name));
+        }
         let mut theirs = Vec::new();
         for _ in 0..arguments.repeats {
             bar.set_message(case.name);
             ours.push(our_side(case, folder, arguments.threads)?);
-            if let (Some(python), Some(peer)) = (&arguments.peers, &case.peer) {
+            if let (Some(python), Some(peer)) = (&arguments.peers, reachable(case)) {
                 theirs.push(their_side(python, peer, folder, arguments.threads)?);
             }
             bar.inc(1);
@@ -236,6 +287,11 @@ fn measure<'a>(arguments: &Bench, cases: &[&'a Case], folder: &Path) -> Result<V
     }
     bar.finish_and_clear();
     Ok(measured)
+}
+
+/// The case's peer, if what it needs is there.
+fn reachable(case: &Case) -> Option<&Peer> {
+    case.peer.as_ref().filter(|peer| peer.needs.is_none_or(|name| std::env::var_os(name).is_some()))
 }
 
 fn summary(case: &Case, ours: &[Sample], theirs: &[Value]) -> Value {
@@ -283,9 +339,12 @@ fn our_side(case: &Case, folder: &Path, threads: usize) -> Result<Sample> {
 fn their_side(python: &Path, peer: &Peer, folder: &Path, threads: usize) -> Result<Value> {
     let script: PathBuf = workspace().join("benches/peers").join(peer.script);
     let mut command = Command::new(python);
-    command.arg(&script).args(peer.arguments).args(["--threads", &threads.to_string()]);
-    for part in ["train", "valid", "test"] {
-        command.arg(format!("--{part}")).arg(folder.join(format!("{part}.tsv")));
+    command.arg(&script).args(peer.arguments);
+    if peer.takes_split {
+        command.args(["--threads", &threads.to_string()]);
+        for part in ["train", "valid", "test"] {
+            command.arg(format!("--{part}")).arg(folder.join(format!("{part}.tsv")));
+        }
     }
     parse(run(command, peer.script)?, peer.script)
 }

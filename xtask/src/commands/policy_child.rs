@@ -14,10 +14,12 @@ use serde_json::json;
 use crate::children::{self, Beat};
 use crate::cli::Child;
 use crate::error::{Error, Result};
+use crate::policies::by_prediction::ByPrediction;
 use crate::policies::execute::PolicyJob;
 use crate::policies::outcome::{Epoch, PolicyRun};
 use crate::policies::registry::{self, Algorithm, Fixed, Inputs};
 use crate::policies::uniform::Uniform;
+use crate::policies::user_model::UserModel;
 use crate::policies::{user_model, world};
 use crate::{machine, output};
 
@@ -80,7 +82,7 @@ pub fn policy_child(arguments: &Child) -> Result<()> {
         Algorithm::Fixed(fixed) => {
             let reward = Arc::clone(&world.truth) as _;
             let task = Task { world, tables, reward, log: None };
-            repeat(&*fixed_policy(fixed, &loaded.source), &task, &training, &mut watch)?;
+            repeat(&*fixed_policy(fixed, &loaded.source, model.as_ref())?, &task, &training, &mut watch)?;
         }
         Algorithm::Learned { build, .. } => {
             let model = model.as_ref().ok_or_else(|| Error::Usage("the job names no user model".into()))?;
@@ -104,10 +106,14 @@ pub fn policy_child(arguments: &Child) -> Result<()> {
     Ok(())
 }
 
-fn fixed_policy(fixed: Fixed, source: &Source) -> Box<dyn Policy> {
-    match fixed {
+fn fixed_policy(fixed: Fixed, source: &Source, model: Option<&UserModel>) -> Result<Box<dyn Policy>> {
+    Ok(match fixed {
         Fixed::Random => Box::new(Uniform { n_items: source.truth_items.len() }),
-    }
+        Fixed::ByPrediction(choice) => {
+            let model = model.ok_or_else(|| Error::Usage("the job names no user model".into()))?;
+            Box::new(ByPrediction::new(model.predicted.clone(), choice)?)
+        }
+    })
 }
 
 /// Judges a policy that does not learn as often as the others, each time with other users.

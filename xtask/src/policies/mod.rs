@@ -1,5 +1,6 @@
 //! Policies in worlds: what can be named, how runs are planned and executed, and what they come to.
 
+pub mod by_prediction;
 pub mod execute;
 pub mod experiment;
 pub mod outcome;

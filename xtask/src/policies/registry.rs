@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rl_env::baseline::Choice;
 use rl_env::datasets::Target;
 use rl_env::logs::{LogOrder, logged_episodes};
 use rl_env::policy::presets::{self, Published};
@@ -55,10 +56,12 @@ pub enum Algorithm {
 }
 
 /// Policies that do not learn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fixed {
     /// Any item, all alike.
     Random,
+    /// By what the user model expects.
+    ByPrediction(Choice),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +116,10 @@ pub const POLICIES: &[KnownPolicy] = &[
         reward: RewardKind::Base,
         user_model: None,
     },
+    fixed("greedy", "the item that the user model expects most of", Choice::Greedy),
+    fixed("softmax", "items drawn by a softmax of what the user model expects", Choice::Softmax),
+    fixed("epsilon-greedy", "greedy, but any item with probability 0.3", Choice::EpsilonGreedy(0.3)),
+    fixed("ucb", "greedy, with a bonus for items recommended rarely (UCB1)", Choice::Ucb),
     learned("a2c", "advantage actor-critic", A2C),
     learned(
         "pg",
@@ -270,6 +277,16 @@ pub const POLICIES: &[KnownPolicy] = &[
     ),
     on_reward("a2c-ips", "A2C on a user model fitted with propensities", RewardKind::Base, Kind::Ips),
 ];
+
+const fn fixed(name: &'static str, about: &'static str, choice: Choice) -> KnownPolicy {
+    KnownPolicy {
+        name,
+        about,
+        algorithm: Algorithm::Fixed(Fixed::ByPrediction(choice)),
+        reward: RewardKind::Base,
+        user_model: Some(Kind::Ensemble),
+    }
+}
 
 const fn learned(name: &'static str, about: &'static str, algorithm: Algorithm) -> KnownPolicy {
     KnownPolicy { name, about, algorithm, reward: RewardKind::Base, user_model: Some(Kind::Ensemble) }

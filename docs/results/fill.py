@@ -57,14 +57,14 @@ def bench(files):
         value = json.loads(pathlib.Path(f).read_text())
         data = value["data"]["name"] if isinstance(value.get("data"), dict) else value.get("data")
         for case in value["cases"]:
-            data = "generated" if "no data set is read" in case["about"] else data
+            where = "generated" if "no data set is read" in case["about"] else data
             for name, own in case["ours"]["seconds"].items():
-                lines.append(f"| {data} | {case['name']} | ours, {name} | {own['median']:.4g} | | |")
+                lines.append(f"| {where} | {case['name']} | ours, {name} | {own['median']:.4g} | | |")
             for peer in case["peers"]:
                 memory = ""
                 if case.get("peer_peak_rss_mib"):
                     memory = f"{case['peer_peak_rss_mib']:.0f} / {case['peak_rss_mib']:.0f}"
-                lines.append(f"| {data} | {case['name']} | {peer['name']} | {peer['median']:.4g} | {peer['ratio']:.2f} | {memory} |")
+                lines.append(f"| {where} | {case['name']} | {peer['name']} | {peer['median']:.4g} | {peer['ratio']:.2f} | {memory} |")
     return "\n".join(lines)
 
 

@@ -12,7 +12,6 @@ use rl_env::{Result, Reward as _, States};
 
 /// A [`StaticRecommender`] as a policy, so that it is judged like those that learn.
 pub struct ByPrediction {
-    n_items: usize,
     /// Choosing counts what was recommended, and a policy chooses by shared reference.
     recommender: Mutex<StaticRecommender>,
     predicted: Arc<Predicted>,
@@ -25,13 +24,13 @@ impl ByPrediction {
     /// What [`StaticRecommender::new`] reports.
     pub fn new(predicted: Arc<Predicted>, choice: Choice) -> Result<Self> {
         let recommender = Mutex::new(StaticRecommender::new(predicted.clone(), choice)?);
-        Ok(Self { n_items: predicted.mean.n_items(), recommender, predicted })
+        Ok(Self { recommender, predicted })
     }
 }
 
 impl Policy for ByPrediction {
     fn n_items(&self) -> usize {
-        self.n_items
+        self.predicted.mean.n_items()
     }
 
     fn window(&self) -> usize {
@@ -58,7 +57,7 @@ impl Policy for ByPrediction {
         scores.clear();
         let mean = &self.predicted.mean;
         for &user in &states.users {
-            scores.extend((0..self.n_items as u32).map(|item| mean.get(user, item)));
+            scores.extend((0..mean.n_items() as u32).map(|item| mean.get(user, item)));
         }
         Ok(())
     }

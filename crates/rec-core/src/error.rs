@@ -57,6 +57,16 @@ pub enum Error {
         /// What was found and what was expected.
         what: String,
     },
+    /// A text is not JSON.
+    #[error("line {line}, column {column}: {what}")]
+    Json {
+        /// The line, from 1.
+        line: u64,
+        /// The character of the line, from 1.
+        column: u64,
+        /// What was found or expected.
+        what: String,
+    },
     /// A setting has a value that it does not accept.
     #[error("{key}: {what}")]
     Config {

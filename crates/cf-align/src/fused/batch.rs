@@ -3,8 +3,10 @@
 use rec_core::{ItemId, UserId};
 
 use super::losses::lane_count;
+use super::rows::RowsMut;
 use super::side::Side;
 use super::slots::{Term, Vectors};
+use super::team::Team;
 use super::uniformity::TILE;
 use crate::{Encoder, Loss, ModelConfig};
 
@@ -73,16 +75,20 @@ impl Batch {
 
     /// Takes in the ids of `pairs` and of the negatives. Pair `p` becomes `2p`, and its negative `2p + 1`, if there are
     /// negatives.
-    pub fn index(&mut self, pairs: &[(UserId, ItemId)]) {
-        let Self { sides: [users, items], negatives, samples, .. } = self;
-        rayon::join(
-            || users.index(pairs.iter().flat_map(|pair| std::iter::repeat_n(pair.0.0, *samples))),
-            || {
-                items.index(pairs.iter().enumerate().flat_map(|(p, pair)| {
+    pub fn index(&mut self, pairs: &[(UserId, ItemId)], team: Team<'_>) {
+        let Self { sides, negatives, samples, .. } = self;
+        let sides = RowsMut::new(sides, 1);
+        team.each(2, |side| {
+            // SAFETY: each task has a side of its own.
+            let ids = unsafe { &mut sides.row(side)[0] };
+            if side == 0 {
+                ids.index(pairs.iter().flat_map(|pair| std::iter::repeat_n(pair.0.0, *samples)));
+            } else {
+                ids.index(pairs.iter().enumerate().flat_map(|(p, pair)| {
                     std::iter::once(pair.1.0).chain((*samples == 2).then(|| negatives[p].0))
                 }));
-            },
-        );
+            }
+        });
         for [users, items] in &mut self.hops {
             users.sphere.n = self.sides[0].len();
             items.sphere.n = self.sides[1].len();

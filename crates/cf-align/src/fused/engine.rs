@@ -1,6 +1,5 @@
 //! Epochs and steps of the fused engine.
 
-use rayon::prelude::*;
 use rec_core::{Interactions, ItemId, UserId, UserItems, random};
 
 use super::adam::{Schedule, Table};
@@ -12,6 +11,7 @@ use super::rows::{RowsMut, padded};
 use super::side::Side;
 use super::simd::dispatch;
 use super::slots::{Form, SlotGradients};
+use super::team::{self, Team};
 use super::uniformity::TILE;
 use crate::train::{EngineState, EpochLosses, StateTensor, TrainingEngine};
 use crate::{Embeddings, Encoder, Error, Loss, ModelConfig, Optimizer, Result, batches, init};
@@ -44,6 +44,8 @@ pub struct FusedEngine {
     graph: Option<Propagation>,
     order: Vec<(UserId, ItemId)>,
     batch: Batch,
+    /// See [`FusedEngine::last_epoch_flops`].
+    tile_flops: f64,
 }
 
 /// The loss of one batch and its gradients with respect to the tables.
@@ -107,6 +109,7 @@ impl FusedEngine {
             margins,
             graph,
             order: Vec::with_capacity(train.len()),
+            tile_flops: 0.0,
         })
     }
 
@@ -120,7 +123,7 @@ impl FusedEngine {
         self.batch.negatives.clear();
         self.batch.negatives.extend_from_slice(negatives);
         let mut captured = vec![0.0; self.table.values.len()];
-        let losses = self.forward_backward(batch, Some(&mut captured));
+        let losses = self.forward_backward(batch, Some(&mut captured), Team::Pool);
         let dim = self.config.training.dim;
         let rows = |range: std::ops::Range<usize>| -> Vec<f32> {
             range.flat_map(|row| captured[row * self.width..row * self.width + dim].to_vec()).collect()
@@ -136,9 +139,14 @@ impl FusedEngine {
         }
     }
 
-    /// Multiplications and additions of the uniformity tiles of the last batch, forward and backward: the work that
+    /// Multiplications and additions of the uniformity tiles of the last epoch, forward and backward: the work that
     /// a GEMM would be charged with.
-    pub fn last_batch_flops(&self) -> f64 {
+    pub fn last_epoch_flops(&self) -> f64 {
+        self.tile_flops
+    }
+
+    /// The same of one batch.
+    fn batch_flops(&self) -> f64 {
         let spread = !matches!(self.config.loss, Loss::Bpr { .. });
         let side = |side: &Side| 3.0 * (side.len() as f64).powi(2) * self.config.training.dim as f64;
         if spread { self.batch.sides.iter().map(side).sum() } else { 0.0 }
@@ -150,7 +158,7 @@ impl FusedEngine {
         self.schedule.rebase(self.schedule.step);
     }
 
-    fn run_epoch(&mut self, epoch: usize) -> Result<EpochLosses> {
+    fn run_epoch(&mut self, epoch: usize, team: Team<'_>) -> Result<EpochLosses> {
         let training = &self.config.training;
         let (batch_size, seed, learning_rate) = (training.batch_size, training.seed, training.learning_rate);
         let mut order = std::mem::take(&mut self.order);
@@ -158,6 +166,7 @@ impl FusedEngine {
         let mut negatives_rng = random::stream(seed, "negatives", epoch as u64);
         let samples = matches!(self.config.loss, Loss::Bpr { .. });
         let (mut sums, mut steps) = (StepLosses::default(), 0);
+        self.tile_flops = 0.0;
         for batch in batches::batches(&order, batch_size) {
             if samples {
                 self.batch.negatives.clear();
@@ -166,17 +175,17 @@ impl FusedEngine {
                 }
             }
             self.schedule.advance();
-            let losses = self.forward_backward(batch, None);
+            let losses = self.forward_backward(batch, None, team);
             if !losses.loss.is_finite() {
                 return Err(Error::Diverged { epoch, step: steps, loss: losses.loss, learning_rate });
             }
+            self.tile_flops += self.batch_flops();
             sums.loss += losses.loss;
             for (sum, term) in sums.terms.iter_mut().zip(losses.terms) {
                 *sum += term;
             }
             steps += 1;
         }
-        self.flush();
         self.order = order;
         let steps = steps as f64;
         let terms = term_names(&self.config.loss).iter().zip(sums.terms);
@@ -188,9 +197,14 @@ impl FusedEngine {
 
     /// The three phases of a step (see the module's head). With `capture` gradients are written there instead of
     /// moving the tables.
-    fn forward_backward(&mut self, batch: &[(UserId, ItemId)], capture: Option<&mut [f32]>) -> StepLosses {
-        self.batch.index(batch);
-        self.gather(capture.is_some());
+    fn forward_backward(
+        &mut self,
+        batch: &[(UserId, ItemId)],
+        capture: Option<&mut [f32]>,
+        team: Team<'_>,
+    ) -> StepLosses {
+        self.batch.index(batch, team);
+        self.gather(capture.is_some(), team);
         let losses = Losses::of(
             &mut self.batch,
             batch.len(),
@@ -198,13 +212,14 @@ impl FusedEngine {
             &self.table,
             self.margins.as_ref(),
             self.n_users,
+            team,
         );
-        self.apply(&losses, capture);
+        self.apply(&losses, capture, team);
         losses.total
     }
 
     /// Phase 1: the vectors of the slots.
-    fn gather(&mut self, capturing: bool) {
+    fn gather(&mut self, capturing: bool, team: Team<'_>) {
         let form = match self.config.loss {
             Loss::Bpr { .. } => Form::Raw,
             Loss::DirectAu { dedup, .. } => Form::Spread { dedup },
@@ -222,7 +237,7 @@ impl FusedEngine {
         let tiles = tile_counts(sides);
         let [users, items] = &mut hops[0];
         let vectors = [users.writer(), items.writer()];
-        (0..tiles[0] + tiles[1]).into_par_iter().with_max_len(1).for_each(|task| {
+        team.each(tiles[0] + tiles[1], |task| {
             let (side, tile) = side_and_tile(task, tiles);
             // SAFETY: tiles are disjoint, and so are the rows of distinct ids.
             unsafe {
@@ -241,7 +256,7 @@ impl FusedEngine {
     }
 
     /// Phase 3: gradients of the slots, back to the table.
-    fn apply(&mut self, losses: &Losses, mut capture: Option<&mut [f32]>) {
+    fn apply(&mut self, losses: &Losses, mut capture: Option<&mut [f32]>, team: Team<'_>) {
         let (width, n_users) = (self.width, self.n_users);
         let Batch { sides, hops, terms, coefficients, lanes, gradients, .. } = &mut self.batch;
         let (sides, hops, terms) = (&*sides, &*hops, &*terms);
@@ -260,7 +275,7 @@ impl FusedEngine {
             let [user_gradients, item_gradients] = &mut *gradients;
             let buffers =
                 [RowsMut::new(user_gradients, TILE * width), RowsMut::new(item_gradients, TILE * width)];
-            (0..tiles[0] + tiles[1]).into_par_iter().with_max_len(1).for_each(|task| {
+            team.each(tiles[0] + tiles[1], |task| {
                 let (side, tile) = side_and_tile(task, tiles);
                 let slots = tile * TILE..((tile + 1) * TILE).min(sides[side].len());
                 // SAFETY: tiles are disjoint.
@@ -320,8 +335,13 @@ impl FusedEngine {
 
 impl TrainingEngine for FusedEngine {
     fn train_epoch(&mut self, epoch: usize) -> Result<EpochLosses> {
-        // From within the pool, so that no step has to wake a thread to get there.
-        rayon::scope(|_| self.run_epoch(epoch))
+        // From within the pool, so that no step has to wake a thread to get there. Propagation over a graph is the pool's.
+        let losses = match self.graph {
+            None => team::awake(|team| self.run_epoch(epoch, team)),
+            Some(_) => rayon::scope(|_| self.run_epoch(epoch, Team::Pool)),
+        }?;
+        self.flush();
+        Ok(losses)
     }
 
     fn embeddings(&mut self) -> Embeddings {

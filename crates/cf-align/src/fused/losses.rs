@@ -1,7 +1,5 @@
 //! The losses: the values of their terms, and the numbers that their gradients are made of.
 
-use rayon::prelude::*;
-
 use super::adam::Table;
 use super::batch::{Batch, side_and_tile, tile_counts};
 use super::margins::{Margins, margin_alignment};
@@ -9,6 +7,7 @@ use super::rows::RowsMut;
 use super::side::Side;
 use super::simd::dispatch;
 use super::slots::{Dots, Vectors};
+use super::team::Team;
 use super::uniformity::{TILE, tile_row};
 use crate::Loss;
 
@@ -51,6 +50,7 @@ impl Losses {
         table: &Table,
         margins: Option<&Margins>,
         n_users: usize,
+        team: Team<'_>,
     ) -> Self {
         let Batch { sides, hops, terms, coefficients, margin_gradients, lanes, tile_sums, .. } = batch;
         let (sides, hops, terms) = (&*sides, &*hops, &*terms);
@@ -78,7 +78,10 @@ impl Losses {
         }
         let coefficients = RowsMut::new(coefficients, 1);
         let margin_gradients = RowsMut::new(margin_gradients, 1);
-        tile_sums.par_iter_mut().enumerate().with_max_len(1).for_each(|(task, sum)| {
+        let sums = RowsMut::new(tile_sums, 1);
+        team.each(tasks, |task| {
+            // SAFETY: each task has a sum of its own.
+            let sum = unsafe { &mut sums.row(task)[0] };
             if task < uniform_tasks {
                 let (side, lane) = side_and_tile(task, lane_counts);
                 // SAFETY: each task has a lane of its own.

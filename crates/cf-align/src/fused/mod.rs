@@ -7,6 +7,8 @@
 //! 2. uniformity runs over symmetric tiles (`uniformity`), pairs give their inner products (`losses`);
 //! 3. gradients are gathered for each slot, taken back through the normalisation, and applied.
 //!
+//! The threads stay awake between the phases of an epoch without a graph (`team`).
+//!
 //! How work is cut depends on the batch alone and sums are added in a fixed order, so that the result does not
 //! depend on the number of threads. Nothing is allocated in a step.
 
@@ -21,6 +23,7 @@ pub(crate) mod rows;
 pub(crate) mod side;
 pub mod simd;
 pub(crate) mod slots;
+mod team;
 pub(crate) mod uniformity;
 
 pub use engine::{BatchGradients, FusedEngine};

@@ -402,8 +402,9 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     (value, start.elapsed().as_secs_f64())
 }
 
-/// Epochs that are timed; the first of them warms up caches and is left out.
-const EPOCHS: usize = 4;
+/// Epochs that are timed; the first of them warms up caches and is left out. A process with fewer is over before the operating
+/// system has spread its threads over the cores.
+const EPOCHS: usize = 16;
 
 fn short(config: ModelConfig, batch_size: usize, epochs: usize) -> ModelConfig {
     let training = Training {

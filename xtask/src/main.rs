@@ -12,6 +12,7 @@ mod machine;
 mod models;
 mod output;
 mod policies;
+mod policy_model;
 mod report;
 mod runs;
 mod settings;

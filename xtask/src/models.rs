@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cf_align::train::EpochRecord;
 use cf_align::{
-    Ease, EaseConfig, Encoder, Ials, IalsConfig, ItemKnn, ItemKnnConfig, ModelConfig, Popularity, Random,
-    Session,
+    Ease, EaseConfig, Embeddings, Encoder, Ials, IalsConfig, ItemKnn, ItemKnnConfig, ModelConfig, Popularity,
+    Random, Session,
 };
 use rec_core::{Observer, Recommender, Split, UserItems};
 use serde::Serialize;
@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
+use crate::policy_model;
 
 /// A model that can be named on the command line.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ enum Kind {
     Ease,
     Ials,
     Trained(fn() -> ModelConfig),
+    /// A policy of `policies`, by its name there.
+    Policy(&'static str),
 }
 
 /// All models.
@@ -73,6 +76,17 @@ pub const MODELS: &[Model] = &[
         about: "alignment at several hops of the graph",
         kind: Kind::Trained(ModelConfig::graphau),
     },
+    Model {
+        name: "rl-a2c",
+        about: "actor-critic, trained in an environment of iALS users",
+        kind: Kind::Policy("a2c"),
+    },
+    Model {
+        name: "rl-ppo",
+        about: "proximal policy optimisation, in the same environment",
+        kind: Kind::Policy("ppo"),
+    },
+    Model { name: "rl-dqn", about: "deep Q-learning, in the same environment", kind: Kind::Policy("dqn") },
 ];
 
 fn mawu_lightgcn() -> ModelConfig {
@@ -147,6 +161,7 @@ impl Model {
             Kind::ItemKnn => plain(&ItemKnnConfig::default()),
             Kind::Ease => plain(&EaseConfig::default()),
             Kind::Ials => plain(&IalsConfig::default()),
+            Kind::Policy(policy) => policy_model::defaults(policy),
             Kind::Trained(default) => {
                 let mut config = plain(&default());
                 if device != "flex" {
@@ -179,6 +194,7 @@ impl Model {
             Kind::Ease => self.read::<EaseConfig>(config, 0)?.validate().map_err(|e| self.wrong(e))?,
             Kind::Ials => self.read::<IalsConfig>(config, 0)?.validate().map_err(|e| self.wrong(e))?,
             Kind::Trained(_) => self.read::<ModelConfig>(config, 0)?.validate().map_err(|e| self.wrong(e))?,
+            Kind::Policy(policy) => drop(policy_model::read(policy, config, 0)?),
         }
         Ok(())
     }
@@ -195,6 +211,10 @@ impl Model {
             Kind::ItemKnn => FittedModel::at_once(ItemKnn::fit(&train(), &self.read(config, fit.seed)?)?),
             Kind::Ease => FittedModel::at_once(Ease::fit(&train(), &self.read(config, fit.seed)?)?),
             Kind::Ials => FittedModel::at_once(Ials::fit(&train(), &self.read(config, fit.seed)?)?),
+            Kind::Policy(policy) => {
+                let config = policy_model::read(policy, config, fit.seed)?;
+                FittedModel::at_once(policy_model::fit(policy, &config, &train(), fit.device, fit.observer)?)
+            }
             Kind::Trained(_) => {
                 let config: ModelConfig = self.read(config, fit.seed)?;
                 let session = Session {
@@ -212,6 +232,30 @@ impl Model {
                 }
             }
         })
+    }
+
+    /// The embeddings of this model with its settings by default, fitted on `split`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if it has none, and what the model itself reports.
+    pub fn embeddings(&self, split: &Split, n_users: usize, n_items: usize, seed: u64) -> Result<Embeddings> {
+        let config = self.default_config("flex");
+        match self.kind {
+            Kind::Ials => {
+                let train = UserItems::new(&split.train, n_users, n_items);
+                Ok(Ials::fit(&train, &self.read(&config, seed)?)?.embeddings().clone())
+            }
+            Kind::Trained(_) => {
+                let config = self.read(&config, seed)?;
+                Ok(cf_align::fit(&config, split, n_users, n_items, Session::new(&mut ()))?.embeddings)
+            }
+            _ => Err(Error::Usage(format!("{} has no embeddings", self.name))),
+        }
+    }
+
+    /// Whether [`Model::embeddings`] gives some.
+    pub fn has_embeddings(&self) -> bool {
+        matches!(self.kind, Kind::Ials | Kind::Trained(_))
     }
 
     fn read<C: DeserializeOwned>(&self, config: &Value, seed: u64) -> Result<C> {

@@ -43,6 +43,8 @@ pub mod optimizer;
 #[cfg(feature = "burn")]
 pub mod policy;
 #[cfg(feature = "burn")]
+mod recommend;
+#[cfg(feature = "burn")]
 pub mod tracker;
 #[cfg(feature = "burn")]
 pub mod train;
@@ -59,6 +61,8 @@ pub use features::{Column, DenseColumn, Features, LogColumns, TagSlots};
 pub use matrix::RewardMatrix;
 pub use metrics::{EpisodeMetrics, ItemTables, Likeness};
 pub use quit::{Quit, QuitRule, WindowMode};
+#[cfg(feature = "burn")]
+pub use recommend::PolicyRecommender;
 pub use reward::Reward;
 pub use simulate::{
     Base, Cirs, CirsConfig, CirsForm, Dorl, DorlConfig, EntropyLevel, EntropyTable, Intrinsic,

@@ -14,13 +14,13 @@ use serde_json::json;
 use crate::children::{self, Beat};
 use crate::cli::Child;
 use crate::error::{Error, Result};
-use crate::policies::by_prediction::ByPrediction;
+use crate::policies::by_prediction::{ByBounds, ByPrediction};
 use crate::policies::execute::PolicyJob;
 use crate::policies::outcome::{Epoch, PolicyRun};
 use crate::policies::registry::{self, Algorithm, Fixed, Inputs};
 use crate::policies::uniform::Uniform;
 use crate::policies::user_model::UserModel;
-use crate::policies::{user_model, world};
+use crate::policies::{user_model, warm_start, world};
 use crate::{machine, output};
 
 /// The metrics of every epoch, in the run folder.
@@ -86,8 +86,9 @@ pub fn policy_child(arguments: &Child) -> Result<()> {
         }
         Algorithm::Learned { build, .. } => {
             let model = model.as_ref().ok_or_else(|| Error::Usage("the job names no user model".into()))?;
-            let inputs =
-                Inputs { items: &model.items, seed: job.seed, device: &job.device, compat: job.compat };
+            let start = registry::warm_start(&config)?;
+            let items = warm_start::item_vectors(start, &loaded.source, &model.items, job.seed)?;
+            let inputs = Inputs { items: &items, seed: job.seed, device: &job.device, compat: job.compat };
             let mut learner = build(config["policy"].clone(), &inputs)?;
             let reward =
                 policy.reward(&config, &loaded.source, &tables, model, world.max_turn, &job.compat)?;
@@ -112,6 +113,10 @@ fn fixed_policy(fixed: Fixed, source: &Source, model: Option<&UserModel>) -> Res
         Fixed::ByPrediction(choice) => {
             let model = model.ok_or_else(|| Error::Usage("the job names no user model".into()))?;
             Box::new(ByPrediction::new(model.predicted.clone(), choice)?)
+        }
+        Fixed::LinUcb => {
+            let model = model.ok_or_else(|| Error::Usage("the job names no user model".into()))?;
+            Box::new(ByBounds::new(source, &model.items)?)
         }
     })
 }

@@ -8,4 +8,5 @@ pub mod published;
 pub mod registry;
 pub mod uniform;
 pub mod user_model;
+pub mod warm_start;
 pub mod world;

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::user_model::{Kind, UserModel};
+use super::warm_start;
 use super::world::in_order;
 use crate::error::{Error, Result};
 
@@ -62,6 +63,8 @@ pub enum Fixed {
     Random,
     /// By what the user model expects.
     ByPrediction(Choice),
+    /// By upper confidence bounds of a linear model.
+    LinUcb,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +123,13 @@ pub const POLICIES: &[KnownPolicy] = &[
     fixed("softmax", "items drawn by a softmax of what the user model expects", Choice::Softmax),
     fixed("epsilon-greedy", "greedy, but any item with probability 0.3", Choice::EpsilonGreedy(0.3)),
     fixed("ucb", "greedy, with a bonus for items recommended rarely (UCB1)", Choice::Ucb),
+    KnownPolicy {
+        name: "lin-ucb",
+        about: "upper confidence bounds of a linear model that has learned from the log",
+        algorithm: Algorithm::Fixed(Fixed::LinUcb),
+        reward: RewardKind::Base,
+        user_model: Some(Kind::Ensemble),
+    },
     learned("a2c", "advantage actor-critic", A2C),
     learned(
         "pg",
@@ -364,7 +374,11 @@ impl KnownPolicy {
                 json!({"training": training})
             }
             Algorithm::Learned { defaults, .. } => {
-                let mut config = json!({"training": training, "policy": defaults(published(world))});
+                let mut config = json!({
+                    "training": training,
+                    "policy": defaults(published(world)),
+                    "warm_start": warm_start::USER_MODEL,
+                });
                 let reward = self.default_reward(world);
                 if reward != json!({}) {
                     config["reward"] = reward;
@@ -423,6 +437,7 @@ impl KnownPolicy {
     pub fn check(&self, config: &Value, device: &str) -> Result<()> {
         self.training(config, 0, 1, Compat::default())?;
         if let Algorithm::Learned { build, .. } = self.algorithm {
+            warm_start(config).and_then(warm_start::check).map_err(|error| self.wrong(error))?;
             let items = ItemVectors { dim: 8, values: vec![0.5; 16] };
             let inputs = Inputs { items: &items, seed: 0, device, compat: Compat::default() };
             build(config["policy"].clone(), &inputs).map_err(|error| self.wrong(error))?;
@@ -517,6 +532,18 @@ impl KnownPolicy {
     }
 }
 
+/// What the settings say that item vectors start from.
+///
+/// # Errors
+/// [`Error::Usage`] if that is not a name.
+pub fn warm_start(config: &Value) -> Result<&str> {
+    match &config["warm_start"] {
+        Value::Null => Ok(warm_start::USER_MODEL),
+        Value::String(name) => Ok(name),
+        other => Err(Error::Usage(format!("warm_start is {other}; accepts a name"))),
+    }
+}
+
 fn read<C: DeserializeOwned>(part: &str, value: Value) -> Result<C> {
     serde_json::from_value(value).map_err(|error| Error::Usage(format!("{part}: {error}")))
 }
@@ -561,6 +588,7 @@ mod tests {
         assert_eq!(code("mopo", "/reward/lambda_variance", json!(-1)), 2);
         assert_eq!(code("dorl", "/reward/level", json!("letters")), 2);
         assert_eq!(code("ppo", "/policy/clip", json!("wide")), 2);
+        assert_eq!(code("pg", "/warm_start", json!("ease")), 2);
         assert!(find("a2d").unwrap_err().to_string().contains("intrinsic"));
     }
 

@@ -2,8 +2,7 @@
 
 use rec_core::random::Random;
 use rl_env::bits::MaskedRows;
-use rl_env::policy::{Acting, Actions, Losses, Policy, PolicyState, Schedule};
-use rl_env::replay::Replay;
+use rl_env::policy::{Acting, Actions, Policy, Schedule};
 use rl_env::{Result, States, sample};
 
 /// Any item, all alike.
@@ -41,18 +40,6 @@ impl Policy for Uniform {
     fn scores(&self, states: &States, scores: &mut Vec<f32>) -> Result<()> {
         scores.clear();
         scores.resize(states.len() * self.n_items, 0.0);
-        Ok(())
-    }
-
-    fn learn(&mut self, _: &Replay, _: &mut Random) -> Result<Losses> {
-        Ok(Losses::new())
-    }
-
-    fn state(&self) -> PolicyState {
-        PolicyState::default()
-    }
-
-    fn restore(&mut self, _: PolicyState) -> Result<()> {
         Ok(())
     }
 }

@@ -57,7 +57,6 @@ pub struct LinUcb {
     inverses: Vec<f64>,
     /// Of each user `b_u`, `[n_users, dim]`.
     sums: Vec<f64>,
-    scores: Vec<f32>,
 }
 
 impl LinUcb {
@@ -86,7 +85,7 @@ impl LinUcb {
             inverse.iter_mut().step_by(dim + 1).for_each(|cell| *cell = 1.0 / config.ridge);
         }
         let sums = vec![0.0; n_users * dim];
-        Ok(Self { config: *config, dim, vectors: scaled, inverses, sums, scores: Vec::new() })
+        Ok(Self { config: *config, dim, vectors: scaled, inverses, sums })
     }
 
     /// Takes in a log, row by row.
@@ -141,6 +140,23 @@ impl LinUcb {
         })
     }
 
+    /// The upper bound of every item for the user of each state, row-major `[n, n_items]`, into `scores`.
+    ///
+    /// # Errors
+    /// If a state's user does not exist.
+    pub fn bounds(&self, states: &States, scores: &mut Vec<f32>) -> Result<()> {
+        let n_users = self.sums.len() / self.dim;
+        if let Some(user) = states.users.iter().find(|&&user| user as usize >= n_users) {
+            return Err(Error::invalid(format!("no user {user} among the {n_users} of LinUCB")));
+        }
+        scores.clear();
+        for &user in &states.users {
+            scores
+                .extend(self.estimates(user).map(|(mean, width)| (mean + self.config.alpha * width) as f32));
+        }
+        Ok(())
+    }
+
     /// Chooses for each state the item with the highest bound, never a masked one, into `items`. Nothing is learned:
     /// [`Self::update`] does that.
     ///
@@ -149,24 +165,10 @@ impl LinUcb {
     ///
     /// # Panics
     /// If every item is masked.
-    pub fn act(
-        &mut self,
-        states: &States,
-        masked: Option<MaskedRows<'_>>,
-        items: &mut Vec<u32>,
-    ) -> Result<()> {
-        let n_users = self.sums.len() / self.dim;
-        if let Some(user) = states.users.iter().find(|&&user| user as usize >= n_users) {
-            return Err(Error::invalid(format!("no user {user} among the {n_users} of LinUCB")));
-        }
-        let mut scores = std::mem::take(&mut self.scores);
-        scores.clear();
-        for &user in &states.users {
-            scores
-                .extend(self.estimates(user).map(|(mean, width)| (mean + self.config.alpha * width) as f32));
-        }
+    pub fn act(&self, states: &States, masked: Option<MaskedRows<'_>>, items: &mut Vec<u32>) -> Result<()> {
+        let mut scores = Vec::new();
+        self.bounds(states, &mut scores)?;
         sample::greedy(&mut scores, self.n_items(), masked, items);
-        self.scores = scores;
         Ok(())
     }
 }

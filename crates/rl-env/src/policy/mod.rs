@@ -96,7 +96,7 @@ pub struct PolicyState {
     pub counters: BTreeMap<String, u64>,
 }
 
-/// A policy that learns.
+/// What recommends, one item after another.
 pub trait Policy: Send {
     /// How many items it chooses from.
     fn n_items(&self) -> usize;
@@ -131,20 +131,28 @@ pub trait Policy: Send {
     /// If the model's output is not finite.
     fn scores(&self, states: &States, scores: &mut Vec<f32>) -> Result<()>;
 
-    /// One learning round on `replay`.
+    /// One learning round on `replay`. A policy that does not learn leaves this and what follows as it is.
     ///
     /// # Errors
     /// [`Error::Diverged`] if a loss is not finite.
-    fn learn(&mut self, replay: &Replay, rng: &mut Random) -> Result<Losses>;
+    fn learn(&mut self, replay: &Replay, rng: &mut Random) -> Result<Losses> {
+        let _ = (replay, rng);
+        Ok(Losses::new())
+    }
 
     /// Everything that learning changed.
-    fn state(&self) -> PolicyState;
+    fn state(&self) -> PolicyState {
+        PolicyState::default()
+    }
 
     /// Goes on from [`Policy::state`].
     ///
     /// # Errors
     /// If it is the state of another model.
-    fn restore(&mut self, state: PolicyState) -> Result<()>;
+    fn restore(&mut self, state: PolicyState) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
 }
 
 impl PolicyState {

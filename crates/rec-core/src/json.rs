@@ -197,6 +197,21 @@ impl Json {
         matches!(self, Self::Null)
     }
 
+    /// Reads the value that `text` begins with and returns what comes after it: for JSON inside other text.
+    ///
+    /// ```
+    /// # use rec_core::Json;
+    /// let (value, rest) = Json::read_prefix("[1, 2] and more")?;
+    /// assert_eq!((value.to_string().as_str(), rest), ("[1,2]", " and more"));
+    /// # Ok::<(), rec_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`str::parse`].
+    pub fn read_prefix(text: &str) -> Result<(Self, &str)> {
+        parse::prefix(text)
+    }
+
     /// What kind of value it is, as JSON Schema names it; an integer is an `integer`.
     pub fn kind(&self) -> &'static str {
         match self {

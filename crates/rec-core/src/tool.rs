@@ -12,8 +12,29 @@
 //! assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message);
 //! # Ok::<(), rec_core::Error>(())
 //! ```
+//!
+//! Other forms in which such conversations are published and trained on are read and written by [`Format`]; tools come from
+//! [`openapi`] documents and [`mcp`] servers as well.
 
+pub mod bfcl;
+pub mod call_text;
+pub mod dialect;
+mod format;
+pub mod glaive;
+pub mod hermes;
+mod import;
+mod literal;
+pub mod mcp;
+pub mod openapi;
+pub mod sharegpt;
+pub mod toolace;
+pub mod toolbench;
+mod turns;
 mod wire;
+pub mod xlam;
+
+pub use format::Format;
+pub use import::Imported;
 
 use serde::{Deserialize, Serialize};
 

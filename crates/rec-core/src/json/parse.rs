@@ -14,6 +14,13 @@ pub(super) fn document(text: &str) -> Result<Json> {
     if reader.at < text.len() { Err(reader.error("text after the value")) } else { Ok(value) }
 }
 
+/// The value that `text` begins with, and the rest.
+pub(super) fn prefix(text: &str) -> Result<(Json, &str)> {
+    let mut reader = Reader { text, at: 0, depth: 0 };
+    let value = reader.value()?;
+    Ok((value, &text[reader.at..]))
+}
+
 struct Reader<'t> {
     text: &'t str,
     /// Of the next byte; always at the start of a character.

@@ -16,6 +16,8 @@ use super::simd::{Kernel, Simd, dispatch};
 
 /// Rows and columns of a tile.
 pub(crate) const TILE: usize = 64;
+/// Half of them: tiles on the diagonal leave out one of their four squares.
+const HALF: usize = TILE / 2;
 
 /// The unit vectors of one side of a batch, in rows and in transposed panels.
 #[derive(Clone, Debug, Default)]
@@ -114,34 +116,47 @@ fn tile_row_with<S: Simd, const C: usize>(work: TileRow<'_>) -> f64 {
             let panel = sphere.panels.as_ptr().add(j * TILE * width);
             let c_i = sphere.weights.as_ptr().add(i * TILE);
             let c_j = sphere.weights.as_ptr().add(j * TILE);
-            let mut sum = f64::from(kernel_tile::<S, C>(
+            let (twice, once) = kernel_tile::<S, C>(
                 (z_i, panel, c_i, c_j),
                 (rows(i), rows(j), width),
                 two_t,
+                i == j,
                 &mut k.0,
-            ));
+            );
+            let mut twice = f64::from(twice);
             if i == j {
                 for row in 0..rows(i) {
-                    sum -= f64::from(k.0[row * TILE + row]);
+                    twice -= f64::from(k.0[row * TILE + row]);
                     k.0[row * TILE + row] = 0.0;
                 }
-                sum *= 0.5;
             }
-            total += sum;
-            if let Some(gradient) = gradient.as_deref_mut() {
-                let g_i = gradient.as_mut_ptr().add(i * TILE * width);
-                product::<S, C>(&k.0, (TILE, 1), z_j, g_i, (rows(i), rows(j), width));
-                if i != j {
-                    let g_j = gradient.as_mut_ptr().add(j * TILE * width);
-                    product::<S, C>(&k.0, (1, TILE), z_i, g_j, (rows(j), rows(i), width));
+            total += 0.5 * twice + f64::from(once);
+            let Some(gradient) = gradient.as_deref_mut() else { continue };
+            let g_i = gradient.as_mut_ptr().add(i * TILE * width);
+            let k = k.0.as_ptr();
+            if i == j {
+                let first = rows(i).min(HALF);
+                product::<S, C>(k, (TILE, 1), z_j, g_i, (first, rows(j), width));
+                if rows(i) > HALF {
+                    // The lower half: its own square, and the upper half's right square transposed.
+                    let (square, g) = (k.add(HALF * TILE + HALF), g_i.add(HALF * width));
+                    let rest = rows(i) - HALF;
+                    product::<S, C>(square, (TILE, 1), z_j.add(HALF * width), g, (rest, rest, width));
+                    product::<S, C>(k.add(HALF), (1, TILE), z_j, g, (rest, HALF, width));
                 }
+            } else {
+                product::<S, C>(k, (TILE, 1), z_j, g_i, (rows(i), rows(j), width));
+                let g_j = gradient.as_mut_ptr().add(j * TILE * width);
+                product::<S, C>(k, (1, TILE), z_i, g_j, (rows(j), rows(i), width));
             }
         }
     }
     total
 }
 
-/// `k[r, c] = c_i[r] c_j[c] exp(two_t (z_i[r] . z_j[c] - 1))` for a tile; returns the sum.
+/// `k[r, c] = c_i[r] c_j[c] exp(two_t (z_i[r] . z_j[c] - 1))` for a tile. On the `diagonal` the square of the lower rows with
+/// the upper ones is left out, for it is the transpose of its opposite. Returns the sum of the pairs that occur twice (in the
+/// squares on the diagonal), and of those that occur once.
 ///
 /// # Safety
 /// `z_i` holds `rows` rows of `width`, `panel` a transposed tile of `width`, `c_i` and `c_j` 64 weights.
@@ -150,29 +165,73 @@ unsafe fn kernel_tile<S: Simd, const C: usize>(
     (z_i, panel, c_i, c_j): (*const f32, *const f32, *const f32, *const f32),
     (rows, columns, width): (usize, usize, usize),
     two_t: f32,
+    diagonal: bool,
     k: &mut [f32; TILE * TILE],
-) -> f32 {
-    let mut sums = [S::splat(0.0); 4];
+) -> (f32, f32) {
+    let (mut twice, mut once) = (S::splat(0.0), S::splat(0.0));
     for row in (0..rows).step_by(4) {
-        for column in (0..columns).step_by(C * S::LANES) {
-            // SAFETY: the caller's promise; a block of C * LANES columns divides the 64 of a tile.
-            unsafe {
-                let cosines = gram::<S, C>(z_i.add(row * width), width, panel.add(column), width);
-                for r in 0..4 {
-                    let weight = S::splat(*c_i.add(row + r));
-                    for c in 0..C {
-                        let at = column + c * S::LANES;
-                        let argument = S::mul_add(cosines[r][c], S::splat(two_t), S::splat(-two_t));
-                        let weights = S::mul(weight, S::load(c_j.add(at)));
-                        let value = S::mul(S::exp(argument), weights);
-                        sums[r] = S::add(sums[r], value);
-                        S::store(k.as_mut_ptr().add((row + r) * TILE + at), value);
-                    }
+        let mut column = if diagonal { row / HALF * HALF } else { 0 };
+        let square = if diagonal { column + HALF } else { 0 };
+        // SAFETY: the caller's promise; blocks of at most HALF columns divide the HALF and the 64 of a tile.
+        unsafe {
+            let block = KernelBlock { a: z_i.add(row * width), panel, c_i: c_i.add(row), c_j, width, two_t };
+            let k = k.as_mut_ptr().add(row * TILE);
+            // Wide blocks, four rows by C registers, unless they would reach over the square or beyond the columns.
+            while column < columns {
+                let end = if column < square { square } else { columns.next_multiple_of(S::LANES) };
+                let sum = if column < square { &mut twice } else { &mut once };
+                if column + C * S::LANES <= end {
+                    *sum = S::add(*sum, block.fill::<S, C>(column, k));
+                    column += C * S::LANES;
+                } else if C > 2 && column + 2 * S::LANES <= end {
+                    *sum = S::add(*sum, block.fill::<S, 2>(column, k));
+                    column += 2 * S::LANES;
+                } else {
+                    *sum = S::add(*sum, block.fill::<S, 1>(column, k));
+                    column += S::LANES;
                 }
             }
         }
     }
-    S::sum(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
+    (S::sum(twice), S::sum(once))
+}
+
+/// Four rows of a tile of the kernel.
+#[derive(Clone, Copy)]
+struct KernelBlock {
+    a: *const f32,
+    panel: *const f32,
+    c_i: *const f32,
+    c_j: *const f32,
+    width: usize,
+    two_t: f32,
+}
+
+impl KernelBlock {
+    /// Fills `C` registers of columns from `column` on, and gives their sum.
+    ///
+    /// # Safety
+    /// As in [`kernel_tile`]; `k` is the first of the four rows.
+    #[inline(always)]
+    unsafe fn fill<S: Simd, const C: usize>(self, column: usize, k: *mut f32) -> S::V {
+        let mut sums = [S::splat(0.0); 4];
+        // SAFETY: the caller's promise.
+        unsafe {
+            let cosines = gram::<S, C>(self.a, self.width, self.panel.add(column), self.width);
+            for r in 0..4 {
+                let weight = S::splat(*self.c_i.add(r));
+                for c in 0..C {
+                    let at = column + c * S::LANES;
+                    let argument = S::mul_add(cosines[r][c], S::splat(self.two_t), S::splat(-self.two_t));
+                    let weights = S::mul(weight, S::load(self.c_j.add(at)));
+                    let value = S::mul(S::exp(argument), weights);
+                    sums[r] = S::add(sums[r], value);
+                    S::store(k.add(r * TILE + at), value);
+                }
+            }
+        }
+        S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3]))
+    }
 }
 
 /// Inner products of four rows with `C` registers of columns: `a` in rows of `stride`, `panel` transposed with 64
@@ -210,10 +269,10 @@ pub(crate) unsafe fn gram<S: Simd, const C: usize>(
 /// `r * strides.0 + j * strides.1`, so that swapped strides give the transposed tile.
 ///
 /// # Safety
-/// `z` holds `depth` and `g` `rows` rows of `width`; rows is a multiple of 4 and at most 64.
+/// `z` holds `depth` and `g` `rows` rows of `width`, `k` all that the strides reach; rows is a multiple of 4.
 #[inline(always)]
 unsafe fn product<S: Simd, const C: usize>(
-    k: &[f32; TILE * TILE],
+    k: *const f32,
     strides: (usize, usize),
     z: *const f32,
     g: *mut f32,
@@ -224,7 +283,7 @@ unsafe fn product<S: Simd, const C: usize>(
         let mut column = 0;
         // SAFETY: the caller's promise; `width` is a multiple of LANES.
         unsafe {
-            let k = k.as_ptr().add(row * strides.0);
+            let k = k.add(row * strides.0);
             while column + block <= width {
                 product_block::<S, C>(k, strides, z.add(column), g.add(row * width + column), (depth, width));
                 column += block;

@@ -16,6 +16,7 @@
 //! Other forms in which such conversations are published and trained on are read and written by [`Format`]; tools come from
 //! [`openapi`] documents and [`mcp`] servers as well.
 
+pub mod benchmarks;
 pub mod bfcl;
 pub mod call_text;
 pub mod dialect;

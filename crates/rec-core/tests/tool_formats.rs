@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use rec_core::json::Number;
 use rec_core::tool::{
-    Format, bfcl, call_text, glaive, hermes, mcp, openapi, sharegpt, toolace, toolbench, xlam,
+    Format, benchmarks, bfcl, call_text, glaive, hermes, mcp, openapi, sharegpt, toolace, toolbench, xlam,
 };
 use rec_core::{Json, Message, Role, ToolCall, ToolSpec, Trajectory};
 
@@ -534,5 +534,43 @@ fn toolalpacas_documents_import() {
         let functions = api.get("Function_Projection").and_then(Json::as_object).unwrap();
         assert_eq!(tools.len(), functions.len());
         assert!(functions.keys().all(|name| tools.iter().any(|imported| imported.tool.name == *name)));
+    }
+}
+
+#[test]
+fn benchmarks_read_whole() {
+    if let Some(folder) = sample("api-bank/lv1-lv2-samples/level-1-given-desc") {
+        let (mut dialogues, mut calls) = (0, 0);
+        for file in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let read = benchmarks::read_api_bank(&text).unwrap();
+            read.check().unwrap();
+            dialogues += 1;
+            calls += read.calls().count();
+            // Each line is one call in the files.
+            assert_eq!(read.calls().count(), text.matches("\"role\": \"API\"").count());
+        }
+        assert!(dialogues >= 214 && calls > dialogues / 2, "{dialogues} {calls}");
+    }
+    if let Some(folder) = sample("nestful") {
+        for (file, tasks) in
+            [("executable-data", 85), ("non-executable-glaive-data", 169), ("non-executable-sgd-data", 46)]
+        {
+            let rows = load(&folder.join(format!("{file}.json")));
+            let rows = rows.as_array().unwrap();
+            assert_eq!(rows.len(), tasks);
+            assert!(rows.iter().all(|row| benchmarks::read_nestful(row).unwrap().calls().count() > 0));
+        }
+    }
+    if let Some(path) = sample("tau-bench/gpt-4o-airline.json") {
+        let rows = load(&path);
+        let read: Vec<Trajectory> =
+            rows.as_array().unwrap().iter().map(|row| benchmarks::read_tau_bench(row).unwrap()).collect();
+        let solved = read.iter().filter(|episode| episode.metadata["reward"].as_f64() == Some(1.0)).count();
+        assert_eq!((read.len(), solved), (200, 84));
+        // Some episodes of the published file give two calls the same id. Nothing else is wrong.
+        for error in read.iter().filter_map(|episode| episode.check().err()) {
+            assert!(error.to_string().contains("a second call with the id"), "{error}");
+        }
     }
 }

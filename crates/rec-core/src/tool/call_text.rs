@@ -162,7 +162,7 @@ mod tests {
             ("f(x=inf)", "character 5: a word"),
             ("f(x=-inf)", "character 5: not a number"),
             ("f(x=1e999)", "character 5: not a number"),
-            ("f() and more", "character 4: text after"),
+            ("f() and more", "character 5: text after"),
             ("f(x='\\ud800')", "no character"),
             ("f(x='\\x4')", "too few digits"),
             ("f(x={[1]: 2})", "a key that is a list"),

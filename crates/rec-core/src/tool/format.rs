@@ -17,7 +17,7 @@ use crate::json::Json;
 ///
 /// | form | does not hold |
 /// |---|---|
-/// | OpenAI | everything is held |
+/// | OpenAI | arguments that are empty text, or text that is itself JSON |
 /// | ToolACE, ShareGPT | text beside calls; arguments that are no object; a system message in the middle |
 /// | Hermes | a system message in the middle |
 /// | xLAM | more than one question and its calls |
@@ -101,9 +101,8 @@ impl Format {
     pub fn write(self, trajectory: &Trajectory) -> Result<Json> {
         let row = match self {
             Self::OpenAi => {
-                let text =
-                    serde_json::to_string(trajectory).map_err(|error| Error::invalid(error.to_string()))?;
-                return text.parse();
+                let text = serde_json::to_string(trajectory);
+                text.map_err(|error| Error::invalid(error.to_string())).and_then(|text| text.parse())
             }
             Self::ToolAce => toolace::write(trajectory),
             Self::ShareGpt => sharegpt::write(trajectory),

@@ -47,6 +47,19 @@ pub enum Command {
     /// fitted once for each seed. Named experiments lie in xtask/experiments/policies.
     #[command(after_help = EXIT_CODES)]
     Policies(Policies),
+    /// Aligns a recommending language model by SFT, DPO, SPRec and others, and shows what that does to what it recommends
+    ///
+    /// One token an item, a small decoder trained from scratch. Every arm, beta and seed gets a folder of its own, as
+    /// with `run`; the policy that all arms begin with is trained once for each seed. Named experiments lie in
+    /// xtask/experiments/preferences.
+    #[command(after_help = EXIT_CODES)]
+    Preferences(Preferences),
+    /// Synthesises dialogues with tools, verified by rules and experts, as training data for function calling
+    ///
+    /// Offline and reproducible: the same seed gives the same bytes for any number of threads and shards. Writes
+    /// samples as JSON lines, ToolACE rows and BFCL pairs, a data card and a page to leaf through them.
+    #[command(after_help = EXIT_CODES)]
+    Synthesize(Synthesize),
     /// Lists, fetches, checks, describes and converts data sets
     #[command(subcommand, after_help = EXIT_CODES)]
     Data(Data),
@@ -65,6 +78,9 @@ pub enum Command {
     /// Trains and judges one policy with one seed, as described by a run folder (started by policies)
     #[command(hide = true)]
     PolicyChild(Child),
+    /// Plays the rounds of one arm with one seed, as described by a run folder (started by preferences)
+    #[command(hide = true)]
+    PreferenceChild(Child),
     /// Times our side of one case of bench (started by bench)
     #[command(hide = true)]
     BenchCase(BenchCase),
@@ -108,6 +124,47 @@ pub struct Quickstart {
     pub existing: Existing,
     #[command(flatten)]
     pub json: Json,
+}
+
+/// Arguments of `synthesize`.
+#[derive(Debug, Args)]
+pub struct Synthesize {
+    /// What to do with shards that are made
+    #[command(subcommand)]
+    pub action: Option<SynthesizeAction>,
+    /// How many verified dialogues, over all shards
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub count: u64,
+    /// How many tools to make
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub apis: usize,
+    /// The seed of all choices
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Which part of the blocks to make, from 0
+    #[arg(long, value_name = "I/N", default_value = "0/1")]
+    pub shard: String,
+    /// Threads; 0 takes all cores
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+    /// Who plays user, assistant and tool
+    #[arg(long, value_name = "offline", default_value = "offline")]
+    pub engine: String,
+    /// Where the data go
+    #[arg(long, value_name = "FOLDER", default_value = "runs/dialogues", global = true)]
+    pub out: PathBuf,
+    /// Go on where an earlier call was cut off
+    #[arg(long)]
+    pub resume: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// What to do with shards that are made.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum SynthesizeAction {
+    /// Merges the shards in --out, and writes exports, data card and pages
+    Merge,
 }
 
 /// Arguments of `run`.
@@ -231,6 +288,54 @@ pub struct Policies {
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
     /// Where the runs go [default: runs/policies-NAME for an experiment, runs/policies-HASH otherwise]
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// Write the HTML report to FILE as well
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub existing: Existing,
+    /// Put every epoch of every run into the JSON, not the means alone
+    #[arg(long)]
+    pub curves: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `preferences`.
+#[derive(Debug, Args)]
+pub struct Preferences {
+    /// An experiment's name, or a TOML file; what is said beside it replaces what it says
+    #[arg(value_name = "NAME|FILE.toml")]
+    pub experiment: Option<String>,
+    /// A name of `data list`, or a folder; it needs titles [default: mt-mini]
+    #[arg(long, value_name = "NAME|FOLDER")]
+    pub data: Option<String>,
+    /// The arms, in the order of the table [default: a,b,c,d,e,f,g,h]; a wrong one gets the whole list
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub arms: Vec<String>,
+    /// How strongly policies are held to their reference [default: 0.1]
+    #[arg(long, value_name = "X,…", value_delimiter = ',')]
+    pub betas: Vec<f64>,
+    /// The seeds [default: 1,2,3]
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub seeds: Vec<u64>,
+    /// Rounds of every arm [default: 5]
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<usize>,
+    /// Training rows of a round [default: 1024]
+    #[arg(long, value_name = "N")]
+    pub rows: Option<usize>,
+    /// The learning rate of preference stages [default: 1e-4]
+    #[arg(long, value_name = "X")]
+    pub learning_rate: Option<f64>,
+    /// flex (CPU), cuda:0, wgpu, tch [default: flex]
+    #[arg(long)]
+    pub device: Option<String>,
+    /// Runs at the same time, each on one thread if there are several [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Where the runs go [default: runs/preferences-NAME for an experiment, runs/preferences-HASH otherwise]
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
     /// Write the HTML report to FILE as well

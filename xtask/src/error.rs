@@ -73,12 +73,33 @@ impl From<cf_align::Error> for Error {
     }
 }
 
+impl From<pref_opt::Error> for Error {
+    fn from(error: pref_opt::Error) -> Self {
+        match error {
+            pref_opt::Error::Core(error) => Self::Core(error),
+            pref_opt::Error::Config { .. } => Self::Usage(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
 impl From<rl_env::Error> for Error {
     fn from(error: rl_env::Error) -> Self {
         match error {
             rl_env::Error::Core(error) => Self::Core(error),
             rl_env::Error::Config { .. } => Self::Usage(error.to_string()),
             rl_env::Error::Format { .. } => Self::Data(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<tool_synth::Error> for Error {
+    fn from(error: tool_synth::Error) -> Self {
+        match error {
+            tool_synth::Error::Core(error) => Self::Core(error),
+            tool_synth::Error::Config { .. } => Self::Usage(error.to_string()),
+            tool_synth::Error::Format { .. } | tool_synth::Error::Invalid(_) => Self::Data(error.to_string()),
             other => Self::Failed(other.to_string()),
         }
     }

@@ -13,6 +13,7 @@ mod models;
 mod output;
 mod policies;
 mod policy_model;
+mod preferences;
 mod report;
 mod runs;
 mod settings;
@@ -30,12 +31,15 @@ fn main() -> ExitCode {
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Compare(arguments) => commands::compare::compare(&arguments),
         Command::Policies(arguments) => commands::policies::policies(&arguments),
+        Command::Preferences(arguments) => commands::preferences::preferences(&arguments),
+        Command::Synthesize(arguments) => commands::synthesize::synthesize(&arguments),
         Command::Data(command) => commands::data::data(&command),
         Command::Bench(arguments) => commands::bench::bench(&arguments),
         Command::Ci(arguments) => commands::ci::ci(&arguments),
         Command::Package(arguments) => commands::package::package(&arguments),
         Command::BenchCase(arguments) => commands::bench::bench_case(&arguments),
         Command::PolicyChild(arguments) => commands::policy_child::policy_child(&arguments),
+        Command::PreferenceChild(arguments) => commands::preference_child::preference_child(&arguments),
         Command::Child(arguments) => commands::child::child(&arguments),
     };
     match result {

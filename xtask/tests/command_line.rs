@@ -304,8 +304,17 @@ checkpoint_every = 2
 fn killed_policies_go_on_and_end_in_the_same_result() {
     let (folder, _) = place();
     std::fs::write(folder.path().join("short.toml"), POLICIES).unwrap();
-    let whole =
-        ["policies", "short.toml", "--out", "whole", "--json", "whole.json", "--report", "whole.html"];
+    let whole = [
+        "policies",
+        "short.toml",
+        "--out",
+        "whole",
+        "--curves",
+        "--json",
+        "whole.json",
+        "--report",
+        "whole.html",
+    ];
     let output = xtask(&whole, folder.path());
     assert_eq!(code(&output), 0, "{}", said(&output));
     let value = json(&folder.path().join("whole.json"));
@@ -347,7 +356,7 @@ fn killed_policies_go_on_and_end_in_the_same_result() {
     assert!(!run.join("result.json").exists(), "the run was finished before it was killed");
     let output = xtask(&["policies", "short.toml", "--out", "cut"], folder.path());
     assert_eq!(code(&output), 4, "{}", said(&output));
-    let resume = ["policies", "short.toml", "--out", "cut", "--resume", "--json", "cut.json"];
+    let resume = ["policies", "short.toml", "--out", "cut", "--resume", "--curves", "--json", "cut.json"];
     let output = xtask(&resume, folder.path());
     assert_eq!(code(&output), 0, "{}", said(&output));
     let results = |name: &str| {

@@ -17,11 +17,14 @@ pub enum LogOrder {
     Sequential,
     /// Ten times in the order of time, each time from a later start: after 0, 1, … 9 tenths of the log.
     Convolution,
-    /// Ten times, all rows shuffled: orders that did not happen.
+    /// Ten times, all rows shuffled: orders that did not happen. Rows come again within an episode.
     Counterfactual,
+    /// Ten times, each time in another order and as episodes of its own, so that no row comes twice in one: for logs
+    /// that do not tell times, whose order is only that of the items' numbers.
+    Shuffled,
 }
 
-/// How often [`LogOrder::Convolution`] and [`LogOrder::Counterfactual`] go over a log.
+/// How often all orders but the sequential one go over a log.
 const PASSES: usize = 10;
 
 /// An episode that a log tells.
@@ -94,6 +97,13 @@ pub fn logged_episodes(
                 let mut steps = steps.repeat(PASSES);
                 steps.shuffle(&mut rng);
                 live(user, &steps, world, &mut rng, &mut episodes);
+            }
+            LogOrder::Shuffled => {
+                let mut steps = steps;
+                for _ in 0..PASSES {
+                    steps.shuffle(&mut rng);
+                    live(user, &steps, world, &mut rng, &mut episodes);
+                }
             }
         }
     }
@@ -188,5 +198,23 @@ mod tests {
         // 24 rows from every third: 24 + 21 + … + 3.
         let suffixes = logged_episodes(&source, &world, LogOrder::Convolution, 1).unwrap();
         assert_eq!(of_user(&suffixes, 3).len(), 108);
+    }
+
+    #[test]
+    fn shuffled_episodes_repeat_nothing() {
+        let (source, world) = small();
+        let shuffled = logged_episodes(&source, &world, LogOrder::Shuffled, 1).unwrap();
+        let once = logged_episodes(&source, &world, LogOrder::Sequential, 1).unwrap();
+        let (mut ten, mut found) = (of_user(&once, 3).repeat(10), of_user(&shuffled, 3));
+        assert_ne!(ten, found);
+        ten.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(ten, found);
+        for episode in &shuffled {
+            let mut items = episode.items.clone();
+            items.sort_unstable();
+            items.dedup();
+            assert_eq!(items.len(), episode.items.len());
+        }
     }
 }

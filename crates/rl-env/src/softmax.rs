@@ -77,14 +77,22 @@ pub(crate) fn exponentiate(row: &mut [f32], most: f32) -> f32 {
 }
 
 #[cfg(feature = "burn")]
-/// The mean of `values` by the probabilities `softmax(logits)`, for each row of as many logits.
-pub(crate) fn means(logits: &[f32], values: &[f32]) -> Vec<f32> {
-    let mut means = vec![0.0; logits.len() / values.len()];
-    let tasks = logits.par_chunks_exact(values.len()).zip(&mut means);
-    tasks.with_min_len(rows_per_task(values.len())).for_each(|(row, mean)| {
-        *mean = vectorised(
+/// The mean of `values` by the probabilities `softmax(logits + bias)`, for each group of as many logits as there are
+/// values. `bias` is as long as a row of several groups, and is added to each row.
+pub(crate) fn means(logits: &[f32], bias: &[f32], values: &[f32]) -> Vec<f32> {
+    let width = values.len();
+    let mut means = vec![0.0; logits.len() / width];
+    let groups = bias.len() / width;
+    let tasks = logits.par_chunks_exact(bias.len()).zip(means.par_chunks_exact_mut(groups));
+    tasks.with_min_len(rows_per_task(bias.len())).for_each(|(row, means)| {
+        vectorised(
             #[inline(always)]
-            || mean_of(row, values),
+            || {
+                for (at, mean) in means.iter_mut().enumerate() {
+                    let group = at * width..(at + 1) * width;
+                    *mean = mean_of(&row[group.clone()], &bias[group], values);
+                }
+            },
         );
     });
     means
@@ -92,20 +100,29 @@ pub(crate) fn means(logits: &[f32], values: &[f32]) -> Vec<f32> {
 
 #[cfg(feature = "burn")]
 #[inline(always)]
-fn mean_of(row: &[f32], values: &[f32]) -> f32 {
-    let most = largest(row);
-    let (mut sums, mut products) = ([0.0; LANES], [0.0; LANES]);
-    let ((chunks, rest), (value_chunks, value_rest)) =
-        (row.as_chunks::<LANES>(), values.as_chunks::<LANES>());
-    for (chunk, values) in chunks.iter().zip(value_chunks) {
+fn mean_of(row: &[f32], bias: &[f32], values: &[f32]) -> f32 {
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    let (bias_chunks, bias_rest) = bias.as_chunks::<LANES>();
+    let (value_chunks, value_rest) = values.as_chunks::<LANES>();
+    let mut largest = [f32::NEG_INFINITY; LANES];
+    for (chunk, bias) in chunks.iter().zip(bias_chunks) {
         for lane in 0..LANES {
-            let weight = exp(chunk[lane] - most);
+            let logit = chunk[lane] + bias[lane];
+            largest[lane] = if logit > largest[lane] { logit } else { largest[lane] };
+        }
+    }
+    let rest_logits = || rest.iter().zip(bias_rest).map(|(logit, bias)| logit + bias);
+    let most = largest.iter().copied().chain(rest_logits()).fold(f32::NEG_INFINITY, f32::max);
+    let (mut sums, mut products) = ([0.0; LANES], [0.0; LANES]);
+    for ((chunk, bias), values) in chunks.iter().zip(bias_chunks).zip(value_chunks) {
+        for lane in 0..LANES {
+            let weight = exp(chunk[lane] + bias[lane] - most);
             sums[lane] += weight;
             products[lane] += weight * values[lane];
         }
     }
-    for (lane, (score, value)) in rest.iter().zip(value_rest).enumerate() {
-        let weight = exp(score - most);
+    for (lane, (logit, value)) in rest_logits().zip(value_rest).enumerate() {
+        let weight = exp(logit - most);
         sums[lane] += weight;
         products[lane] += weight * value;
     }
@@ -262,8 +279,12 @@ mod tests {
         let mut rng = rec_core::random::stream(4, "test", 0);
         for width in [1, 2, 15, 16, 17, 51] {
             let (logits, values) = (normal(700 * width, 3.0, &mut rng), normal(width, 5.0, &mut rng));
-            for (row, mean) in logits.chunks(width).zip(means(&logits, &values)) {
-                let (_, _, p) = naive(row, 0);
+            // Rows of seven groups.
+            let bias = normal(7 * width, 1.0, &mut rng);
+            for (group, (row, mean)) in logits.chunks(width).zip(means(&logits, &bias, &values)).enumerate() {
+                let bias = &bias[group % 7 * width..][..width];
+                let row: Vec<f32> = row.iter().zip(bias).map(|(logit, bias)| logit + bias).collect();
+                let (_, _, p) = naive(&row, 0);
                 let expected: f64 = p.iter().zip(&values).map(|(p, &value)| p * f64::from(value)).sum();
                 assert!((f64::from(mean) - expected).abs() < 1e-5, "{mean} instead of {expected}");
             }

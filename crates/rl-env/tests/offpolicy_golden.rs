@@ -81,9 +81,11 @@ fn the_projection_and_cross_entropy_of_c51_agree_with_torch() {
     let c = &g["c51"];
     let (least, most) = (number(&c["least"]), number(&c["most"]));
     let support = c51::support(least, most, matrix(&c["logits"]).dims()[1]);
-    let support = Tensor::from_data(TensorData::from(support.as_slice()), &device());
-    let next = burn::tensor::activation::softmax(matrix(&c["next_logits"]), 1);
-    let projected = c51::project(vector(&g["rewards"]), vector(&g["discounts"]), next, support, least, most);
+    let (rewards, discounts) = (numbers(&g["rewards"]), numbers(&g["discounts"]));
+    let mut projected = numbers(&c["next_logits"]);
+    c51::project(&rewards, &discounts, &mut projected, &support);
+    let shape = [rewards.len(), support.len()];
+    let projected = Tensor::<2>::from_data(TensorData::new(projected, shape), &device());
     assert_near("projection", projected.clone(), &c["projected"]);
     let logits = matrix(&c["logits"]).require_grad();
     let each = c51::cross_entropy(logits.clone(), projected);

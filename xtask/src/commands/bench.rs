@@ -37,9 +37,18 @@ struct Sample {
 struct Case {
     name: &'static str,
     about: &'static str,
-    ours: fn(&Input) -> Result<BTreeMap<String, f64>>,
+    ours: Ours,
     /// The peer's script and arguments, and for each of its JSON values the one of ours that it is compared with.
     peer: Option<Peer>,
+}
+
+/// Our side of a case.
+#[derive(Clone, Copy)]
+enum Ours {
+    /// It reads the data set that the command names.
+    OfData(fn(&Input) -> Times),
+    /// It makes its own.
+    Generated(fn() -> Times),
 }
 
 struct Peer {
@@ -63,7 +72,7 @@ const CASES: &[Case] = &[
     Case {
         name: "directau-epoch-1024",
         about: "one epoch of DirectAU on plain embeddings, 64 dimensions, batches of 1024",
-        ours: |input| epoch(input, ModelConfig::directau(), 1024),
+        ours: Ours::OfData(|input| epoch(input, ModelConfig::directau(), 1024)),
         peer: Some(Peer {
             script: "recbole_directau.py",
             needs: None,
@@ -75,7 +84,7 @@ const CASES: &[Case] = &[
     Case {
         name: "directau-epoch-256",
         about: "the same with batches of 256",
-        ours: |input| epoch(input, ModelConfig::directau(), 256),
+        ours: Ours::OfData(|input| epoch(input, ModelConfig::directau(), 256)),
         peer: Some(Peer {
             script: "recbole_directau.py",
             needs: None,
@@ -87,7 +96,7 @@ const CASES: &[Case] = &[
     Case {
         name: "lightgcn-epoch",
         about: "one epoch of LightGCN with BPR, two layers, batches of 2048",
-        ours: |input| epoch(input, ModelConfig::lightgcn(), 2048),
+        ours: Ours::OfData(|input| epoch(input, ModelConfig::lightgcn(), 2048)),
         peer: Some(Peer {
             script: "recbole_directau.py",
             needs: None,
@@ -109,7 +118,7 @@ const CASES: &[Case] = &[
     Case {
         name: "evaluate",
         about: "full ranking of all validation users, top 20, with 64-dimensional embeddings",
-        ours: evaluate,
+        ours: Ours::OfData(evaluate),
         peer: Some(Peer {
             script: "recbole_directau.py",
             needs: None,
@@ -125,7 +134,7 @@ const CASES: &[Case] = &[
     Case {
         name: "ials",
         about: "iALS with 64 factors, fit and top 20 for all users",
-        ours: ials,
+        ours: Ours::OfData(ials),
         peer: Some(Peer {
             script: "implicit_als.py",
             needs: None,
@@ -140,7 +149,7 @@ const CASES: &[Case] = &[
     Case {
         name: "itemknn",
         about: "cosine item neighbours (100), fit and top 20 for all users",
-        ours: item_knn,
+        ours: Ours::OfData(item_knn),
         peer: Some(Peer {
             script: "implicit_als.py",
             needs: None,
@@ -152,23 +161,23 @@ const CASES: &[Case] = &[
             ],
         }),
     },
-    Case { name: "ease", about: "EASE in closed form", ours: ease, peer: None },
+    Case { name: "ease", about: "EASE in closed form", ours: Ours::OfData(ease), peer: None },
     Case {
         name: "gemm-share",
         about: "a DirectAU step (batches of 1024) beside one matrix product with the same number of operations",
-        ours: |input| gemm_share(input, 1024),
+        ours: Ours::OfData(|input| gemm_share(input, 1024)),
         peer: None,
     },
     Case {
         name: "gemm-share-256",
         about: "the same with batches of 256",
-        ours: |input| gemm_share(input, 256),
+        ours: Ours::OfData(|input| gemm_share(input, 256)),
         peer: None,
     },
     Case {
         name: "environment",
-        about: "environment steps with random actions on KuaiRec's shape; no data set is read",
-        ours: |_| environments::steps(),
+        about: "environment steps with random actions on KuaiRec's shape",
+        ours: Ours::Generated(environments::steps),
         peer: Some(Peer {
             script: "easyrl_env.py",
             needs: Some("EASYRL4REC"),
@@ -190,8 +199,8 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a2c-training",
-        about: "collecting and learning with A2C in 100 environments of KuaiRec's shape; no data set is read",
-        ours: |_| environments::a2c(),
+        about: "collecting and learning with A2C in 100 environments of KuaiRec's shape",
+        ours: Ours::Generated(environments::a2c),
         peer: None,
     },
 ];
@@ -209,11 +218,17 @@ pub fn bench(arguments: &Bench) -> Result<()> {
         let known: Vec<&str> = CASES.iter().map(|case| case.name).collect();
         return Err(Error::Usage(format!("nothing to run; there are {}", known.join(", "))));
     }
-    let dataset = data::load(&arguments.data)?;
-    let spec: SplitSpec = arguments.split.parse()?;
-    let split = data::split(&dataset, &spec, 2020)?;
     let folder = std::env::temp_dir().join(format!("sextant-bench-{}", std::process::id()));
-    write::split(&split, &dataset, &folder)?;
+    std::fs::create_dir_all(&folder).map_err(|error| Error::io(&folder, error))?;
+    let (mut data_facts, mut split_facts) = (Value::Null, Value::Null);
+    if cases.iter().any(|case| matches!(case.ours, Ours::OfData(_))) {
+        let dataset = data::load(&arguments.data)?;
+        let spec: SplitSpec = arguments.split.parse()?;
+        let split = data::split(&dataset, &spec, 2020)?;
+        write::split(&split, &dataset, &folder)?;
+        data_facts = json!(data::facts(&dataset, &arguments.data, &Default::default()));
+        split_facts = json!(data::split_facts(&split));
+    }
     let result = measure(arguments, &cases, &folder);
     // The folder is ours alone; a failure to remove it must not hide what happened.
     let removed = std::fs::remove_dir_all(&folder);
@@ -261,8 +276,8 @@ pub fn bench(arguments: &Bench) -> Result<()> {
     }
     let text = table::text(&["case", "what", "side", "median", "theirs / ours"], rows.into_iter());
     let value = json!({
-        "data": data::facts(&dataset, &arguments.data, &Default::default()),
-        "split": data::split_facts(&split),
+        "data": data_facts,
+        "split": split_facts,
         "threads": arguments.threads,
         "repeats": arguments.repeats,
         "machine": Machine::this(),
@@ -328,6 +343,7 @@ fn summary(case: &Case, ours: &[Sample], theirs: &[Value]) -> Value {
     json!({
         "name": case.name,
         "about": case.about,
+        "generated": matches!(case.ours, Ours::Generated(_)),
         "ours": {"seconds": seconds},
         "peers": peers,
         "peak_rss_mib": most(ours.iter().filter_map(|sample| sample.peak_rss_mib).collect()),
@@ -383,9 +399,14 @@ pub fn bench_case(arguments: &BenchCase) -> Result<()> {
         .iter()
         .find(|case| case.name == arguments.name)
         .ok_or_else(|| Error::Usage(format!("no case {}", arguments.name)))?;
-    let dataset = read::folder(&arguments.folder)?;
-    let split = read::parts(&arguments.folder, &dataset)?;
-    let seconds = (case.ours)(&Input { dataset, split })?;
+    let seconds = match case.ours {
+        Ours::Generated(times) => times()?,
+        Ours::OfData(times) => {
+            let dataset = read::folder(&arguments.folder)?;
+            let split = read::parts(&arguments.folder, &dataset)?;
+            times(&Input { dataset, split })?
+        }
+    };
     output::line(json!(Sample { seconds, peak_rss_mib: peak_rss_mib() }).to_string());
     Ok(())
 }

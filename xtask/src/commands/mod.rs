@@ -8,5 +8,8 @@ pub mod data;
 pub mod package;
 pub mod policies;
 pub mod policy_child;
+pub mod preference_child;
+pub mod preferences;
 pub mod quickstart;
 pub mod run;
+pub mod synthesize;

@@ -157,9 +157,9 @@ fn contents(name: &str, arguments: &Package) -> Result<Check> {
         }
         let heavy = |file: &&&str| {
             std::fs::metadata(workspace().join("crates").join(name).join(file))
-                .is_ok_and(|m| m.len() > 1 << 20)
+                .is_ok_and(|m| m.len() > 4 << 20)
         };
-        problems.extend(files.iter().filter(heavy).map(|file| format!("{file} is larger than 1 MiB")));
+        problems.extend(files.iter().filter(heavy).map(|file| format!("{file} is larger than 4 MiB")));
     }
     Ok(Check { name: "contents", problems })
 }

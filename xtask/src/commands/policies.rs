@@ -59,7 +59,7 @@ pub fn policies(arguments: &Policies) -> Result<()> {
     if let Some(path) = &arguments.report {
         write_report(&comparison, path, "Policies", &said())?;
     }
-    finish(&comparison, &arguments.json)
+    finish(&comparison, &arguments.json, arguments.curves)
 }
 
 /// How many runs fit on this machine at the same time.
@@ -93,12 +93,13 @@ fn write_report(comparison: &PolicyComparison, path: &Path, title: &str, command
     Ok(())
 }
 
-/// Prints the table or the JSON, and fails if a run failed.
+/// Prints the table or the JSON (`curves`: with every epoch of every run), and fails if a run failed.
 ///
 /// # Errors
 /// [`Error::Io`], and [`Error::Failed`] naming the runs that failed.
-pub fn finish(comparison: &PolicyComparison, json: &Json) -> Result<()> {
-    table::show(json, &comparison.json(), &comparison.table())?;
+pub fn finish(comparison: &PolicyComparison, json: &Json, curves: bool) -> Result<()> {
+    let value = if curves { comparison.full_json() } else { comparison.json() };
+    table::show(json, &value, &comparison.table())?;
     failed(comparison)
 }
 

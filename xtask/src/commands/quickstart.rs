@@ -82,7 +82,7 @@ pub fn quickstart(arguments: &Quickstart) -> Result<()> {
         let finished = match &outcome.found {
             Found::Models(comparison) => finish(comparison, &arguments.json, false),
             Found::Policies(comparison) if printed => policies::failed(comparison),
-            Found::Policies(comparison) => policies::finish(comparison, &Json::default()),
+            Found::Policies(comparison) => policies::finish(comparison, &Json::default(), false),
         };
         result = result.and(finished);
     }
@@ -140,7 +140,7 @@ fn long_term(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
         lead: policy_sections::lead(&comparison),
         facts: policy_sections::facts_line(&comparison),
         sections: policy_sections::results(&comparison),
-        json: comparison.json(),
+        json: comparison.full_json(),
         found: Found::Policies(comparison),
     })
 }

@@ -231,7 +231,18 @@ impl PolicyComparison {
         heading.replace("NX10", &format!("NX{}", self.forced_length))
     }
 
-    /// The fixed JSON form of `policies`, with every epoch of every run.
+    /// [`PolicyComparison::json`] with every epoch of every run, of which the pictures are made.
+    pub fn full_json(&self) -> Value {
+        let mut value = self.json();
+        for (policy, out) in self.policies.iter().zip(value["policies"].as_array_mut().into_iter().flatten())
+        {
+            let run = |run: &PolicyRun| json!({"seed": run.seed, "epochs": run.epochs});
+            out["runs"] = policy.runs.iter().map(run).collect();
+        }
+        value
+    }
+
+    /// The fixed JSON form of `policies`.
     pub fn json(&self) -> Value {
         json!({
             "name": self.name,
@@ -340,7 +351,6 @@ fn policy_json(policy: &PolicyResult) -> Value {
         "published": policy.published.as_ref().map(|published| {
             json!({"fb": published.fb, "nx0": published.nx0, "nx10": published.nx10})
         }),
-        "runs": policy.runs.iter().map(|run| json!({"seed": run.seed, "epochs": run.epochs})).collect::<Vec<_>>(),
     });
     if !policy.failures.is_empty() {
         value["failures"] =
@@ -413,7 +423,8 @@ mod tests {
         let table = comparison.table();
         assert!(table.contains("3.00 ± 1.41 (12.71)") && table.contains("81.80 / 29.92 / 2.734"), "{table}");
         assert!(table.contains("2 (1 failed)"), "{table}");
-        let value = comparison.json();
+        assert!(comparison.json()["policies"][0].get("runs").is_none());
+        let value = comparison.full_json();
         let policy = &value["policies"][0];
         assert_eq!(policy["metrics"]["fb_cumulative_reward"]["runs"], json!([2.0, 4.0]));
         assert_eq!(policy["runs"][1]["epochs"][0]["values"]["fb_cumulative_reward"], 3.0);

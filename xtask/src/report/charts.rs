@@ -401,17 +401,35 @@ pub fn bands(bands: &[Band], id: &str, y_title: &str) -> String {
     format!("{picture}<div class=\"narrow\">{legend}</div>")
 }
 
-/// A policy's place in a plane, with half the width of an interval in both directions.
+/// A mean and the ends of its interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    /// The mean.
+    pub mean: f64,
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+impl Span {
+    /// `half` to either side of `mean`, as far as values can be: an interval of few runs may reach further.
+    pub fn within(mean: f64, half: f64, (least, most): (f64, f64)) -> Self {
+        Self { mean, low: (mean - half).clamp(least, most), high: (mean + half).clamp(least, most) }
+    }
+}
+
+/// A policy's place in a plane, with an interval in both directions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
     /// The policy.
     pub name: String,
     /// Its place in the palette.
     pub colour: usize,
-    /// The horizontal mean and half its interval.
-    pub x: (f64, f64),
-    /// The vertical mean and half its interval.
-    pub y: (f64, f64),
+    /// Its horizontal place.
+    pub x: Span,
+    /// Its vertical place.
+    pub y: Span,
 }
 
 /// Policies in the plane of two metrics, with their intervals.
@@ -421,32 +439,30 @@ pub fn scatter(places: &[Place], id: &str, x_title: &str, y_title: &str) -> Stri
         let width = f64::from(frame.width);
         let (left, right) = (48.0, width - 14.0);
         let (top, bottom) = (34.0, f64::from(frame.height) - 50.0);
-        let ends = |of: fn(&Place) -> (f64, f64)| {
-            places.iter().map(of).flat_map(|(mean, half)| [mean - half, mean + half])
-        };
+        let ends = |of: fn(&Place) -> Span| places.iter().map(of).flat_map(|span| [span.low, span.high]);
         let pad = if frame.narrow { 0.1 } else { 0.12 };
         let x = Scale::over(ends(|place| place.x), pad, (left, right));
         let y = Scale::over(ends(|place| place.y), 0.08, (bottom, top));
         drawing.axes((&x, x_title), (&y, y_title), (if frame.narrow { 4 } else { 8 }, 6));
         for place in places {
             let class = format!("whisker c{}", place.colour % COLOURS);
-            let ((px, half_x), (py, half_y)) = (place.x, place.y);
-            drawing.line(&class, (x.at(px - half_x), y.at(py)), (x.at(px + half_x), y.at(py)));
-            drawing.line(&class, (x.at(px), y.at(py - half_y)), (x.at(px), y.at(py + half_y)));
+            let (px, py) = (place.x, place.y);
+            drawing.line(&class, (x.at(px.low), y.at(py.mean)), (x.at(px.high), y.at(py.mean)));
+            drawing.line(&class, (x.at(px.mean), y.at(py.low)), (x.at(px.mean), y.at(py.high)));
         }
         for place in places {
             let tip = format!(
-                "{}: {x_title} {:.3} ± {:.3}, {y_title} {:.2} ± {:.2}",
-                place.name, place.x.0, place.x.1, place.y.0, place.y.1
+                "{}: {x_title} {:.3} ({:.3} to {:.3}), {y_title} {:.2} ({:.2} to {:.2})",
+                place.name, place.x.mean, place.x.low, place.x.high, place.y.mean, place.y.low, place.y.high
             );
-            let at = (x.at(place.x.0), y.at(place.y.0));
+            let at = (x.at(place.x.mean), y.at(place.y.mean));
             drawing.circle(&format!("mean c{}", place.colour % COLOURS), at, 5.0, Some(&tip));
         }
         if !frame.narrow {
             let labels: Vec<(usize, Label<'_>)> = places
                 .iter()
                 .map(|place| {
-                    let point = (x.at(place.x.0), y.at(place.y.0));
+                    let point = (x.at(place.x.mean), y.at(place.y.mean));
                     let left = point.0 > (left + right) / 2.0;
                     (place.colour, Label { text: &place.name, point, left })
                 })
@@ -455,7 +471,9 @@ pub fn scatter(places: &[Place], id: &str, x_title: &str, y_title: &str) -> Stri
         }
         let description = places
             .iter()
-            .map(|place| format!("{}: {x_title} {:.3}, {y_title} {:.2}", place.name, place.x.0, place.y.0))
+            .map(|place| {
+                format!("{}: {x_title} {:.3}, {y_title} {:.2}", place.name, place.x.mean, place.y.mean)
+            })
             .collect::<Vec<_>>()
             .join("; ");
         drawing.finish(frame, id, &format!("{y_title} against {x_title}"), &description)

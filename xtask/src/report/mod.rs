@@ -3,5 +3,6 @@
 pub mod charts;
 pub mod html;
 pub mod policy_sections;
+pub mod preference_sections;
 pub mod sections;
 pub mod svg;

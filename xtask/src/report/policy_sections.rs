@@ -2,7 +2,7 @@
 
 use rec_core::statistics::{mean, standard_deviation};
 
-use super::charts::{self, Band, Place};
+use super::charts::{self, Band, Place, Span};
 use super::html::{self, Cell, Mark, Section};
 use super::sections::{made_by, plain_value};
 use crate::policies::outcome::{PolicyComparison, PolicyResult, SHOWN, TAIL, value_of};
@@ -181,9 +181,15 @@ fn trade(comparison: &PolicyComparison) -> Section {
          liked best. The two pictures show which policies buy reward with length, and at what diversity.",
     );
     let mut drawn = false;
-    for (key, id, title) in [
-        ("fb_length", "policy-trade-length", "turns of an episode"),
-        ("fb_diversity", "policy-trade-diversity", "diversity within an episode"),
+    let most_turns = comparison.world.get("most_turns").and_then(serde_json::Value::as_f64);
+    for (key, id, title, possible) in [
+        (
+            "fb_length",
+            "policy-trade-length",
+            "turns of an episode",
+            (1.0, most_turns.unwrap_or(f64::INFINITY)),
+        ),
+        ("fb_diversity", "policy-trade-diversity", "diversity within an episode", (0.0, 1.0)),
     ] {
         let places: Vec<Place> = finished(comparison)
             .filter_map(|(colour, policy)| {
@@ -191,8 +197,8 @@ fn trade(comparison: &PolicyComparison) -> Section {
                 Some(Place {
                     name: policy.name.clone(),
                     colour,
-                    x: (x.mean, x.ci95.unwrap_or(0.0)),
-                    y: (y.mean, y.ci95.unwrap_or(0.0)),
+                    x: Span::within(x.mean, x.ci95.unwrap_or(0.0), possible),
+                    y: Span::within(y.mean, y.ci95.unwrap_or(0.0), (f64::NEG_INFINITY, f64::INFINITY)),
                 })
             })
             .collect();
@@ -200,8 +206,9 @@ fn trade(comparison: &PolicyComparison) -> Section {
             continue;
         }
         drawn = true;
-        let caption =
-            format!("Cumulative reward against {title}; the bars are 95 % intervals of the mean over seeds.");
+        let caption = format!(
+            "Cumulative reward against {title}; the bars are 95 % intervals of the mean over seeds, within what can be."
+        );
         body.push_str(&html::figure(&charts::scatter(&places, id, title, "cumulative reward"), &caption));
     }
     if !drawn {

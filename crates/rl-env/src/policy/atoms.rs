@@ -4,7 +4,8 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 use rec_core::random::Random;
 
-use crate::network::{Mlp, Start, param, uniform};
+use crate::network::{Mlp, Start, host, param, uniform};
+use crate::softmax;
 
 /// A trunk and a linear head of `n_items * atoms` numbers. What belongs to one item lies together, so that single items
 /// are cheap to pick.
@@ -39,17 +40,17 @@ impl AtomNetwork {
         }
     }
 
-    /// All items' numbers.
+    /// For each item the mean of `values` by the softmax of its numbers, worked out on the host in one pass over the many
+    /// numbers, `[n, n_items]` in row order.
     ///
     /// # Shapes
     /// - `x`: `[n, inputs]`
-    /// - output: `[n, n_items, atoms]`
-    pub fn all(&self, x: Tensor<2>) -> Tensor<3> {
+    /// - `values`: `[atoms]`
+    pub fn expectations(&self, x: Tensor<2>, values: &[f32]) -> Vec<f32> {
         let hidden = self.trunk.forward(x);
-        let ([n, width], [n_items, atoms]) = (hidden.dims(), self.bias.val().dims());
+        let (width, [n_items, atoms]) = (hidden.dims()[1], self.bias.val().dims());
         let weight = self.weight.val().reshape([n_items * atoms, width]).swap_dims(0, 1);
-        let bias = self.bias.val().reshape([1, n_items * atoms]);
-        hidden.matmul(weight).add(bias).reshape([n, n_items, atoms])
+        softmax::means(&host(hidden.matmul(weight)), &host(self.bias.val()), values)
     }
 
     /// The numbers of one item per row, without working out the others.
@@ -85,7 +86,17 @@ mod tests {
     use burn::tensor::TensorData;
 
     use super::*;
-    use crate::network::host;
+
+    impl AtomNetwork {
+        /// All items' numbers, `[n, n_items, atoms]`.
+        fn all(&self, x: Tensor<2>) -> Tensor<3> {
+            let hidden = self.trunk.forward(x);
+            let ([n, width], [n_items, atoms]) = (hidden.dims(), self.bias.val().dims());
+            let weight = self.weight.val().reshape([n_items * atoms, width]).swap_dims(0, 1);
+            let bias = self.bias.val().reshape([1, n_items * atoms]);
+            hidden.matmul(weight).add(bias).reshape([n, n_items, atoms])
+        }
+    }
 
     #[test]
     fn one_item_and_the_means_agree_with_all_atoms() {
@@ -98,13 +109,20 @@ mod tests {
         );
         let items = Tensor::<2, Int>::from_data(TensorData::new(vec![3_i32, 1], [2, 1]), &device);
         let all = host(network.all(x.clone()));
-        let (of, means) = (host(network.of(x.clone(), items)), host(network.means(x)));
+        let (of, means) = (host(network.of(x.clone(), items)), host(network.means(x.clone())));
         for (row, item) in [(0, 3), (1, 1)] {
             for atom in 0..3 {
                 assert!((of[row * 3 + atom] - all[(row * 4 + item) * 3 + atom]).abs() < 1e-6);
             }
         }
+        let values = [-1.0, 0.5, 4.0];
+        let expected = network.expectations(x, &values);
         for (cell, mean) in means.iter().enumerate() {
+            let weights: Vec<f32> = all[cell * 3..][..3].iter().map(|logit| logit.exp()).collect();
+            let mean_of_values =
+                weights.iter().zip(&values).map(|(weight, value)| weight * value).sum::<f32>()
+                    / weights.iter().sum::<f32>();
+            assert!((expected[cell] - mean_of_values).abs() < 1e-5);
             assert!((mean - all[cell * 3..][..3].iter().sum::<f32>() / 3.0).abs() < 1e-6);
         }
     }

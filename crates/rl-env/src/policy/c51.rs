@@ -1,7 +1,7 @@
 //! Categorical deep Q-learning.
 
-use burn::tensor::activation::{self, log_softmax};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Tensor, TensorData};
 use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
@@ -121,7 +121,7 @@ impl C51 {
     /// # Errors
     /// [`Error::Diverged`] if one is not a number.
     fn q(&self, states: &States) -> Result<Vec<f32>> {
-        let q = expectations(&self.learner.online, &self.learner.states(states), &self.support);
+        let q = self.learner.online.expectations(&self.learner.states(states), &self.support);
         match softmax::any_nan(&q) {
             true => Err(Error::Diverged { what: "a score".to_string(), updates: self.learner.updates() }),
             false => Ok(q),
@@ -129,9 +129,11 @@ impl C51 {
     }
 }
 
-/// The expected returns of all items. Worked out on the host, in one pass over the many logits.
-fn expectations(model: &Model<AtomNetwork>, states: &StateTensors, support: &[f32]) -> Vec<f32> {
-    softmax::means(&host(model.network.all(model.tracker.forward(states))), support)
+impl Model<AtomNetwork> {
+    /// The expected returns of all items.
+    fn expectations(&self, states: &StateTensors, support: &[f32]) -> Vec<f32> {
+        self.network.expectations(self.tracker.forward(states), support)
+    }
 }
 
 /// `atoms` returns, evenly from `least` to `most`.
@@ -145,28 +147,27 @@ pub fn support(least: f32, most: f32, atoms: usize) -> Vec<f32> {
 ///
 /// # Shapes
 /// - `rewards`, `discounts`: `[n]`
-/// - `probabilities`: `[n, atoms]`, of `Z`
+/// - `logits`: `[n, atoms]`, of `Z`; turned into the output
 /// - `support`: `[atoms]`, evenly spaced
-/// - output: `[n, atoms]`
-pub fn project(
-    rewards: Tensor<1>,
-    discounts: Tensor<1>,
-    probabilities: Tensor<2>,
-    support: Tensor<1>,
-    least: f32,
-    most: f32,
-) -> Tensor<2> {
-    let atoms = support.dims()[0];
-    let step = (most - least) / (atoms - 1) as f32;
-    let landed = discounts
-        .unsqueeze_dim::<2>(1)
-        .mul(support.clone().unsqueeze())
-        .add(rewards.unsqueeze_dim(1))
-        .clamp(least, most);
-    // [n, to, from]
-    let away = landed.unsqueeze_dim::<3>(1).sub(support.reshape([1, atoms, 1])).abs().div_scalar(step);
-    let share = away.neg().add_scalar(1.0).clamp_min(0.0);
-    share.matmul(probabilities.unsqueeze_dim::<3>(2)).squeeze_dim(2)
+pub fn project(rewards: &[f32], discounts: &[f32], logits: &mut [f32], support: &[f32]) {
+    let last = support.len() - 1;
+    let (least, most) = (support[0], support[last]);
+    let per_step = last as f32 / (most - least);
+    let mut projected = vec![0.0; support.len()];
+    for ((row, reward), discount) in logits.chunks_exact_mut(support.len()).zip(rewards).zip(discounts) {
+        let largest = softmax::largest(row);
+        let sum = softmax::exponentiate(row, largest);
+        projected.fill(0.0);
+        for (weight, value) in row.iter().zip(support) {
+            let place = ((reward + discount * value).clamp(least, most) - least) * per_step;
+            let below = (place as usize).min(last - 1);
+            let share = (place - below as f32).min(1.0);
+            let probability = weight / sum;
+            projected[below] += probability * (1.0 - share);
+            projected[below + 1] += probability * share;
+        }
+        row.copy_from_slice(&projected);
+    }
 }
 
 /// `-sum_i m_i log softmax(l)_i` for each row.
@@ -213,24 +214,19 @@ impl Policy for C51 {
         let (c, learner) = (&self.config, &mut self.learner);
         self.draws.catch_up(replay);
         let (mut losses, mut best) = (RoundLosses::default(), Vec::new());
-        let support = learner.plain(self.support.clone());
         for _ in 0..c.updates {
             learner.follow(c.target_every);
             let (slots, weights) = self.draws.draw(replay, c.batch_size, rng);
             let batch = learner.minibatch(replay, slots, c.n_step, c.gamma);
 
-            let mut q = expectations(&learner.online, &batch.next, &self.support);
+            let mut q = learner.online.expectations(&batch.next, &self.support);
             sample::greedy(&mut q, learner.n_items(), None, &mut best);
             let best = learner.items(&best);
             let next = learner.target.network.of(learner.target.tracker.forward(&batch.next), best);
-            let target = project(
-                batch.rewards,
-                batch.discounts,
-                activation::softmax(next, 1),
-                support.clone(),
-                c.least,
-                c.most,
-            );
+            let (shape, device) = (next.dims(), next.device());
+            let mut target = host(next);
+            project(&host(batch.rewards), &host(batch.discounts), &mut target, &self.support);
+            let target = Tensor::from_data(TensorData::new(target, shape), &device);
 
             let vectors = learner.encode(&batch.states, rng);
             let logits = learner.model.network.of(vectors, batch.actions);

@@ -166,7 +166,11 @@ impl<N: Module + ModuleDisplay> Learner<N> {
     pub fn descend(&mut self, loss: Tensor<1>) {
         let mut gradients = loss.backward();
         self.updates += 1;
-        self.model = self.adam.step(self.model.clone(), &mut gradients);
+        // The step writes in place where nobody else holds the numbers, and copies them all where the copy without
+        // gradients still does: let go of it first.
+        self.online = self.target.clone();
+        let model = std::mem::replace(&mut self.model, self.target.clone());
+        self.model = self.adam.step(model, &mut gradients);
         self.online = self.model.valid();
     }
 

@@ -1,0 +1,278 @@
+//! Many samples: bounded concurrency, output in the order of the samples, and a run that was cut off goes on where it was.
+//!
+//! A run has two files. The trace gets a sample's events first, then the result file one line with the length that the trace
+//! has reached. On resuming, the trace is cut back to what the last whole result line vouches for, so that a `kill -9`
+//! neither loses nor doubles anything.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::engine::{Done, Engine, Job, Outcome};
+use crate::error::{Error, Result};
+use crate::trace::{Header, write_line};
+
+/// How many samples are worked on at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// Threads; what computes needs one a core.
+    pub threads: usize,
+    /// Samples in flight on each thread; what waits for a server needs many.
+    pub in_flight: usize,
+}
+
+impl Concurrency {
+    /// One sample after the other.
+    pub const ONE: Self = Self { threads: 1, in_flight: 1 };
+}
+
+/// Runs `jobs` and hands each result to `take`, in the order of the jobs. `take` may stop the run by an error.
+///
+/// # Errors
+/// What `take` reports.
+pub fn run_many<E: Send>(
+    engine: &Engine,
+    jobs: &[Job],
+    concurrency: Concurrency,
+    mut take: impl FnMut(Done) -> Result<(), E>,
+) -> Result<(), E> {
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    // A bound keeps fast threads from piling up results behind a slow sample.
+    let window = 4 * concurrency.threads.max(1) * concurrency.in_flight.max(1) + 16;
+    let written = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel::<(usize, Done)>();
+    let sender = Mutex::new(sender);
+    std::thread::scope(|scope| {
+        for _ in 0..concurrency.threads.max(1) {
+            let sender = sender.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+            let (next, stop, written) = (&next, &stop, &written);
+            scope.spawn(move || {
+                let claim = || {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    (index < jobs.len() && !stop.load(Ordering::Relaxed)).then_some(index)
+                };
+                let work = |index: usize| async move { (index, engine.run(jobs[index].clone()).await) };
+                futures_executor::block_on(async {
+                    let mut flight = FuturesUnordered::new();
+                    loop {
+                        while flight.len() < concurrency.in_flight.max(1) {
+                            let ahead =
+                                next.load(Ordering::Relaxed).saturating_sub(written.load(Ordering::Relaxed));
+                            if ahead > window && !flight.is_empty() {
+                                break;
+                            }
+                            let Some(index) = claim() else { break };
+                            flight.push(work(index));
+                        }
+                        let Some(done) = flight.next().await else { break };
+                        if sender.send(done).is_err() {
+                            break;
+                        }
+                    }
+                });
+            });
+        }
+        drop(sender);
+        let mut waiting: BTreeMap<usize, Done> = BTreeMap::new();
+        let mut expected = 0;
+        for (index, done) in receiver {
+            waiting.insert(index, done);
+            while let Some(done) = waiting.remove(&expected) {
+                expected += 1;
+                written.store(expected, Ordering::Relaxed);
+                if let Err(error) = take(done) {
+                    stop.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// One line of a result file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResultLine {
+    /// The length of the trace after the sample's events.
+    pub trace_end: u64,
+    /// The result.
+    pub outcome: Outcome,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ResultHeader {
+    run_sha256: String,
+}
+
+/// The files of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFiles {
+    /// The results, a header and one line a sample.
+    pub results: PathBuf,
+    /// The trace.
+    pub trace: PathBuf,
+}
+
+impl RunFiles {
+    /// `results.jsonl` and `trace.jsonl` in `folder`.
+    pub fn within(folder: &Path) -> Self {
+        Self { results: folder.join("results.jsonl"), trace: folder.join("trace.jsonl") }
+    }
+}
+
+/// Runs `jobs` into `files`, or goes on with them where they were cut off; gives the outcomes of all jobs in order.
+///
+/// # Errors
+/// [`Error::Config`] if the files are of another run (system, model, data or jobs differ); of the file system.
+pub fn run_into(
+    engine: &Engine,
+    header: &Header,
+    jobs: &[Job],
+    files: &RunFiles,
+    concurrency: Concurrency,
+) -> Result<Vec<Outcome>> {
+    let run_sha256 = digest(header, jobs);
+    let mut outcomes = Vec::new();
+    let mut results_end = 0;
+    let mut trace_end = None;
+    if files.results.exists() {
+        let found = read_lines(&files.results)?;
+        match found.header {
+            Some(sha) if sha != run_sha256 => {
+                let what = format!(
+                    "{} holds a run of another system, model, data set or job list",
+                    files.results.display()
+                );
+                return Err(Error::config("resume", what));
+            }
+            Some(_) => {
+                results_end = found.end;
+                trace_end = found.lines.last().map(|line| line.trace_end);
+                outcomes = found.lines.into_iter().map(|line| line.outcome).collect();
+            }
+            None => {}
+        }
+    }
+    let open = |path: &Path| {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(|error| Error::io(path, error))
+    };
+    let (results, trace) = (open(&files.results)?, open(&files.trace)?);
+    let mut results = Counted::cut(results, results_end).map_err(|error| Error::io(&files.results, error))?;
+    let mut trace = match trace_end {
+        Some(end) => Counted::cut(trace, end),
+        None => Counted::cut(trace, 0),
+    }
+    .map_err(|error| Error::io(&files.trace, error))?;
+    if results_end == 0 {
+        write_line(&mut results, &ResultHeader { run_sha256 })
+            .map_err(|error| Error::io(&files.results, error))?;
+        results.flush().map_err(|error| Error::io(&files.results, error))?;
+    }
+    if trace_end.is_none() {
+        write_line(&mut trace, header).map_err(|error| Error::io(&files.trace, error))?;
+    }
+    let rest = jobs.get(outcomes.len()..).unwrap_or_default();
+    run_many(engine, rest, concurrency, |done| {
+        for event in &done.events {
+            write_line(&mut trace, event).map_err(|error| Error::io(&files.trace, error))?;
+        }
+        trace.flush().map_err(|error| Error::io(&files.trace, error))?;
+        let line = ResultLine { trace_end: trace.length, outcome: done.outcome };
+        write_line(&mut results, &line).map_err(|error| Error::io(&files.results, error))?;
+        results.flush().map_err(|error| Error::io(&files.results, error))?;
+        outcomes.push(line.outcome);
+        Ok::<(), Error>(())
+    })?;
+    Ok(outcomes)
+}
+
+/// The results of a file; a torn last line is left out.
+///
+/// # Errors
+/// [`Error::Format`] for a line before the last that is not a result.
+pub fn read_results(path: &Path) -> Result<Vec<Outcome>> {
+    Ok(read_lines(path)?.lines.into_iter().map(|line| line.outcome).collect())
+}
+
+struct Lines {
+    header: Option<String>,
+    lines: Vec<ResultLine>,
+    end: u64,
+}
+
+fn read_lines(path: &Path) -> Result<Lines> {
+    let file = File::open(path).map_err(|error| Error::io(path, error))?;
+    let mut reader = BufReader::new(file);
+    let mut found = Lines { header: None, lines: Vec::new(), end: 0 };
+    let mut line = String::new();
+    for number in 1.. {
+        line.clear();
+        let length = reader.read_line(&mut line).map_err(|error| Error::io(path, error))?;
+        if length == 0 || !line.ends_with('\n') {
+            break;
+        }
+        if number == 1 {
+            let header: ResultHeader =
+                serde_json::from_str(&line).map_err(|error| Error::format(path, 1, error.to_string()))?;
+            found.header = Some(header.run_sha256);
+        } else {
+            let result = serde_json::from_str(&line)
+                .map_err(|error| Error::format(path, number, error.to_string()))?;
+            found.lines.push(result);
+        }
+        found.end += length as u64;
+    }
+    Ok(found)
+}
+
+fn digest(header: &Header, jobs: &[Job]) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(serde_json::to_vec(header).unwrap_or_default());
+    for job in jobs {
+        hasher.update(serde_json::to_vec(&job.task).unwrap_or_default());
+        hasher.update(job.cut_off.0.to_le_bytes());
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A file that knows its length, writing from `end` on.
+struct Counted {
+    file: BufWriter<File>,
+    length: u64,
+}
+
+impl Counted {
+    fn cut(mut file: File, end: u64) -> std::io::Result<Self> {
+        file.set_len(end)?;
+        file.seek(SeekFrom::Start(end))?;
+        Ok(Self { file: BufWriter::new(file), length: end })
+    }
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}

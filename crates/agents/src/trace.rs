@@ -1,0 +1,346 @@
+//! What happened, event by event: written as JSONL, read back, replayed, compared.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io::{BufRead, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use rec_core::Json;
+use serde::{Deserialize, Serialize};
+
+use crate::decider::{DecideError, Decider, Decision};
+use crate::error::{Error, Result};
+use crate::view::AgentView;
+
+/// The version of the form. A reader refuses another.
+pub const VERSION: u32 = 1;
+
+/// What kind of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// The task as it was shown.
+    Task,
+    /// A thought and the action that follows from it.
+    Decision,
+    /// A tool's name and arguments.
+    ToolCall,
+    /// A tool's result.
+    ToolResult,
+    /// What the agent was told.
+    Observation,
+    /// What the Reflector said.
+    Reflection,
+    /// An accepted answer.
+    Answer,
+    /// The end of an attempt without an answer.
+    Halt,
+    /// A decider failed.
+    Error,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The sample.
+    pub sample: String,
+    /// The place within the sample, from 0.
+    pub seq: u32,
+    /// Who acted: attempt, parents, role.
+    pub agent: String,
+    /// What kind.
+    pub kind: EventKind,
+    /// The content.
+    pub payload: Json,
+    /// Milliseconds since the sample began; only where timings are asked for, because they differ from run to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub t_ms: Option<u64>,
+}
+
+/// Hears events as they happen.
+pub type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// Collects the events of one sample. Workers that run at once have recorders of their own, which are joined in the order
+/// of the plan, so that a trace does not depend on who was faster.
+#[derive(Clone)]
+pub struct Recorder {
+    sample: String,
+    events: Vec<Event>,
+    clock: Option<Instant>,
+    listener: Option<Listener>,
+}
+
+impl Recorder {
+    /// A recorder for `sample`; with `timed` every event says when it happened.
+    pub fn new(sample: impl Into<String>, timed: bool, listener: Option<Listener>) -> Self {
+        Self { sample: sample.into(), events: Vec::new(), clock: timed.then(Instant::now), listener }
+    }
+
+    /// Takes down an event.
+    pub fn record<T: Serialize>(&mut self, agent: &str, kind: EventKind, payload: &T) {
+        let text = serde_json::to_string(payload).expect("a payload has a text");
+        let event = Event {
+            sample: self.sample.clone(),
+            seq: self.events.len() as u32,
+            agent: agent.to_owned(),
+            kind,
+            payload: text.parse().expect("a payload is JSON"),
+            t_ms: self.clock.map(|clock| clock.elapsed().as_millis() as u64),
+        };
+        if let Some(listener) = &self.listener {
+            listener(&event);
+        }
+        self.events.push(event);
+    }
+
+    /// A recorder for what happens at the same time.
+    pub fn branch(&self) -> Self {
+        Self { events: Vec::new(), ..self.clone() }
+    }
+
+    /// Takes the events of a branch.
+    pub fn join(&mut self, branch: Self) {
+        for mut event in branch.events {
+            event.seq = self.events.len() as u32;
+            self.events.push(event);
+        }
+    }
+
+    /// The events.
+    pub fn into_events(self) -> Vec<Event> {
+        self.events
+    }
+}
+
+/// The first line of a trace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The version of the crate that wrote it.
+    pub crate_version: String,
+    /// SHA-256 of the data set's rows.
+    pub data_sha256: String,
+    /// The task.
+    pub task: crate::task::TaskKind,
+    /// The whole system.
+    pub system: crate::system::SystemConfig,
+    /// Who decides, by name; never a key.
+    pub model: String,
+}
+
+/// Writes one line.
+///
+/// # Errors
+/// Of the writer.
+pub fn write_line<T: Serialize>(out: &mut impl Write, value: &T) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+/// A trace in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// Its first line.
+    pub header: Header,
+    /// The events by sample, in the order of the file.
+    pub samples: Vec<(String, Vec<Event>)>,
+}
+
+impl Trace {
+    /// Reads a trace; a torn last line (of a run that was cut off) is left out.
+    ///
+    /// # Errors
+    /// [`Error::Format`] with the line.
+    pub fn read(path: &Path) -> Result<Self> {
+        let file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
+        let mut header = None;
+        let mut samples: Vec<(String, Vec<Event>)> = Vec::new();
+        let mut torn: Option<(usize, String)> = None;
+        for (number, line) in (1..).zip(std::io::BufReader::new(file).lines()) {
+            let line = line.map_err(|error| Error::io(path, error))?;
+            if let Some((number, what)) = torn.take() {
+                return Err(Error::format(path, number, what));
+            }
+            if number == 1 {
+                let found: Header = serde_json::from_str(&line)
+                    .map_err(|error| Error::format(path, number, format!("not a trace: {error}")))?;
+                if found.version != VERSION {
+                    let what = format!("version {}; this reads {VERSION}", found.version);
+                    return Err(Error::format(path, number, what));
+                }
+                header = Some(found);
+                continue;
+            }
+            match serde_json::from_str::<Event>(&line) {
+                Ok(event) => match samples.last_mut() {
+                    Some((sample, events)) if *sample == event.sample => events.push(event),
+                    _ => samples.push((event.sample.clone(), vec![event])),
+                },
+                Err(error) => torn = Some((number, error.to_string())),
+            }
+        }
+        let header = header.ok_or_else(|| Error::format(path, 0, "an empty trace"))?;
+        Ok(Self { header, samples })
+    }
+
+    /// A sample as text for people: who thought, did and saw what.
+    pub fn show(events: &[Event]) -> String {
+        let mut text = String::new();
+        for event in events {
+            let depth = event.agent.matches('/').count();
+            let line = describe(event);
+            for (at, line) in line.lines().enumerate() {
+                let label = if at == 0 { format!("{:>3} {}", event.seq, event.agent) } else { String::new() };
+                text += &format!("{label:<28} {}{line}\n", "  ".repeat(depth));
+            }
+        }
+        text
+    }
+
+    /// How often each kind of event and each action comes.
+    pub fn stats(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for event in self.samples.iter().flat_map(|(_, events)| events) {
+            let kind = format!("{:?}", event.kind).to_lowercase();
+            *counts.entry(kind).or_default() += 1;
+            if let Some(name) = event.payload.pointer("/action/Ok/type").and_then(Json::as_str) {
+                *counts.entry(format!("decision {name}")).or_default() += 1;
+            }
+            if let (EventKind::ToolCall, Some(name)) =
+                (event.kind, event.payload.get("name").and_then(Json::as_str))
+            {
+                *counts.entry(format!("tool {name}")).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// Where two traces differ first, sample by sample: the sample, and the two events (or none where one ends).
+    pub fn diff<'a>(&'a self, other: &'a Self) -> Vec<Difference<'a>> {
+        let theirs: HashMap<&str, &Vec<Event>> =
+            other.samples.iter().map(|(sample, events)| (sample.as_str(), events)).collect();
+        let mut found = Vec::new();
+        for (sample, events) in &self.samples {
+            let Some(others) = theirs.get(sample.as_str()) else {
+                found.push(Difference { sample, left: events.first(), right: None });
+                continue;
+            };
+            let same =
+                |a: &Event, b: &Event| a.agent == b.agent && a.kind == b.kind && a.payload == b.payload;
+            let place = (0..events.len().max(others.len()))
+                .find(|&at| !matches!((events.get(at), others.get(at)), (Some(a), Some(b)) if same(a, b)));
+            if let Some(at) = place {
+                found.push(Difference { sample, left: events.get(at), right: others.get(at) });
+            }
+        }
+        let ours: Vec<&str> = self.samples.iter().map(|(sample, _)| sample.as_str()).collect();
+        for (sample, events) in other.samples.iter().filter(|(sample, _)| !ours.contains(&sample.as_str())) {
+            found.push(Difference { sample, left: None, right: events.first() });
+        }
+        found
+    }
+}
+
+/// The first place where two traces of a sample differ.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference<'a> {
+    /// The sample.
+    pub sample: &'a str,
+    /// The event of the one.
+    pub left: Option<&'a Event>,
+    /// The event of the other.
+    pub right: Option<&'a Event>,
+}
+
+/// An event in words.
+pub fn describe(event: &Event) -> String {
+    let payload = &event.payload;
+    let text = |pointer: &str| payload.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned();
+    match event.kind {
+        EventKind::Task => {
+            format!("task {}", payload.get("kind").map(ToString::to_string).unwrap_or_default())
+        }
+        EventKind::Decision => match serde_json::from_str::<Decision>(&payload.to_string()) {
+            Ok(decision) => {
+                let action = match &decision.action {
+                    Ok(action) => action.to_text(),
+                    Err(error) => format!("(no action: {})", error.what),
+                };
+                let claims: Vec<String> = decision
+                    .claims
+                    .iter()
+                    .map(|claim| {
+                        format!("\n  claim: {} <- {}{}", claim.text, claim.observation, claim.pointer)
+                    })
+                    .collect();
+                format!("thinks: {}\ndoes: {action}{}", decision.thought, claims.concat())
+            }
+            Err(_) => payload.to_string(),
+        },
+        EventKind::ToolCall => format!("calls {}", payload),
+        EventKind::ToolResult => format!("gets {}", crate::untrusted::clip(&text("/text"), 400)),
+        EventKind::Observation => format!("sees: {}", crate::untrusted::clip(&text("/text"), 400)),
+        EventKind::Reflection => format!("reflects: {payload}"),
+        EventKind::Answer => format!("ANSWER {payload}"),
+        EventKind::Halt => format!("HALT {payload}"),
+        EventKind::Error => format!("ERROR {payload}"),
+    }
+}
+
+/// Decides what a trace says was decided. Every agent of every sample gets its decisions in their order.
+pub struct ReplayDecider {
+    decisions: Mutex<HashMap<(String, String), Recorded>>,
+}
+
+/// The decisions of one agent of one sample that are still to come.
+type Recorded = VecDeque<std::result::Result<Decision, DecideError>>;
+
+impl ReplayDecider {
+    /// The decisions of `trace`.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] for an event that is no decision although it says so.
+    pub fn new(trace: &Trace) -> Result<Self> {
+        let mut decisions: HashMap<_, Recorded> = HashMap::new();
+        for event in trace.samples.iter().flat_map(|(_, events)| events) {
+            let unreadable = |error: serde_json::Error| Error::Diverged {
+                sample: event.sample.clone(),
+                place: format!("event {}", event.seq),
+                what: format!("not readable: {error}"),
+            };
+            let decision = match event.kind {
+                EventKind::Decision => {
+                    Ok(serde_json::from_str(&event.payload.to_string()).map_err(unreadable)?)
+                }
+                EventKind::Error => {
+                    Err(serde_json::from_str(&event.payload.to_string()).map_err(unreadable)?)
+                }
+                _ => continue,
+            };
+            decisions.entry((event.sample.clone(), event.agent.clone())).or_default().push_back(decision);
+        }
+        Ok(Self { decisions: Mutex::new(decisions) })
+    }
+}
+
+impl Decider for ReplayDecider {
+    fn decide<'a>(
+        &'a self,
+        view: &'a AgentView,
+    ) -> BoxFuture<'a, std::result::Result<Decision, DecideError>> {
+        let key = (view.task.sample.clone(), view.path.clone());
+        let next = self
+            .decisions
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .get_mut(&key)
+            .and_then(VecDeque::pop_front);
+        let missing =
+            || Err(DecideError::Model(format!("the trace has no further decision of {}", view.path)));
+        let next = next.unwrap_or_else(missing);
+        Box::pin(std::future::ready(next))
+    }
+}

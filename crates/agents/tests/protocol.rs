@@ -1,0 +1,116 @@
+//! The reference's preparation on a small made file, worked out by hand; and on ML-100K where it is at hand.
+
+#![allow(clippy::print_stderr)]
+
+use std::io::Write;
+use std::path::Path;
+
+use agents::index::{CutOff, TimeIndex};
+use agents::protocol::{Negatives, ProtocolConfig, prepare};
+use rec_core::{ItemId, UserId, read};
+
+fn write(folder: &Path, rows: &[(&str, &str, u32, u32)]) {
+    let mut file = std::fs::File::create(folder.join("made.inter")).unwrap();
+    writeln!(file, "user_id:token\titem_id:token\trating:float\ttimestamp:float").unwrap();
+    for (user, item, rating, time) in rows {
+        writeln!(file, "{user}\t{item}\t{rating}\t{time}").unwrap();
+    }
+}
+
+#[test]
+fn a_made_file_is_split_as_worked_out_by_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("made");
+    std::fs::create_dir(&folder).unwrap();
+    // c has one row and goes; item 9 is then left with one and goes, which leaves a with three rows, b with three.
+    write(
+        &folder,
+        &[
+            ("a", "1", 5, 30),
+            ("b", "1", 4, 10),
+            ("a", "2", 3, 10),
+            ("b", "2", 2, 20),
+            ("a", "3", 1, 30),
+            ("b", "3", 5, 20),
+            ("a", "9", 5, 40),
+            ("c", "9", 5, 40),
+        ],
+    );
+    let config = ProtocolConfig { core: 2, negatives: 0, ..ProtocolConfig::default() };
+    let made = prepare(read::folder(&folder).unwrap(), &config).unwrap();
+    let name = |item: ItemId| made.dataset.items.token(item.0).to_owned();
+    let user = |user: UserId| made.dataset.users.token(user.0).to_owned();
+    let rows: Vec<(String, String)> =
+        made.dataset.interactions.pairs().map(|(who, what)| (user(who), name(what))).collect();
+    // By time, rows of one time in the order of the file.
+    let want = [("b", "1"), ("a", "2"), ("b", "2"), ("b", "3"), ("a", "1"), ("a", "3")];
+    assert_eq!(rows, want.map(|(who, what)| (who.to_owned(), what.to_owned())));
+    let part = |samples: &[agents::protocol::Sample]| -> Vec<(String, String, f32, u32)> {
+        samples.iter().map(|row| (user(row.user), name(row.item), row.rating, row.cut_off.0)).collect()
+    };
+    assert_eq!(part(&made.dev), [("b".into(), "2".into(), 2.0, 2), ("a".into(), "1".into(), 5.0, 4)]);
+    assert_eq!(part(&made.test), [("b".into(), "3".into(), 5.0, 3), ("a".into(), "3".into(), 1.0, 5)]);
+    assert_eq!(made.train.len(), 2);
+    assert_eq!(made.n_active_items, 3);
+    let index = TimeIndex::new(&made.dataset.interactions, 3, 4);
+    let history: Vec<String> =
+        index.user(made.test[1].user, made.test[1].cut_off).iter().map(|row| name(row.item())).collect();
+    assert_eq!(history, ["2", "1"]);
+    assert_eq!(index.user(made.test[1].user, CutOff::NONE).len(), 3);
+}
+
+#[test]
+fn candidates_hold_the_truth_once_and_nothing_the_user_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("made");
+    std::fs::create_dir(&folder).unwrap();
+    let names: Vec<String> = (1..=30).map(|item| item.to_string()).collect();
+    let mut rows = Vec::new();
+    for (at, user) in ["1", "2", "3", "4", "5", "6"].into_iter().enumerate() {
+        for step in 0..10 {
+            rows.push((user, names[(at * 4 + step) % 30].as_str(), 4, step as u32));
+        }
+    }
+    write(&folder, &rows);
+    for source in [Negatives::Uniform, Negatives::Popularity, Negatives::Reference] {
+        let config = ProtocolConfig { core: 2, negatives: 2, source, ..ProtocolConfig::default() };
+        let made = prepare(read::folder(&folder).unwrap(), &config).unwrap();
+        let owned = made.dataset.user_items();
+        for sample in made.test.iter().chain(&made.dev) {
+            assert_eq!(sample.candidates.len(), 3);
+            assert_eq!(sample.candidates.iter().filter(|item| **item == sample.item).count(), 1);
+            for item in sample.candidates.iter().filter(|item| **item != sample.item) {
+                assert!(!owned.contains(sample.user, *item), "{source:?}");
+            }
+        }
+        let again = prepare(read::folder(&folder).unwrap(), &config).unwrap();
+        assert_eq!(again.test, made.test);
+        let other = prepare(read::folder(&folder).unwrap(), &ProtocolConfig { seed: 1, ..config }).unwrap();
+        assert_ne!(other.test, made.test);
+    }
+    let config = ProtocolConfig { core: 2, negatives: 40, ..ProtocolConfig::default() };
+    assert!(
+        prepare(read::folder(&folder).unwrap(), &config).unwrap_err().to_string().starts_with("negatives")
+    );
+    let config = ProtocolConfig { core: 50, ..ProtocolConfig::default() };
+    assert!(
+        prepare(read::folder(&folder).unwrap(), &config).unwrap_err().to_string().contains("no row is left")
+    );
+}
+
+#[test]
+fn ml_100k_has_the_counts_of_the_reference() {
+    let Some(folder) = std::env::var_os("SEXTANT_DATA")
+        .map(|root| Path::new(&root).join("ml-100k"))
+        .filter(|path| path.exists())
+    else {
+        eprintln!("skipped: SEXTANT_DATA has no ml-100k");
+        return;
+    };
+    let config = ProtocolConfig { source: Negatives::Reference, ..ProtocolConfig::default() };
+    let made = prepare(read::folder(folder).unwrap(), &config).unwrap();
+    assert_eq!(made.dataset.interactions.len(), 99_287);
+    assert_eq!((made.train.len(), made.dev.len(), made.test.len()), (97_401, 943, 943));
+    assert_eq!(made.n_active_items, 1_349);
+    assert_eq!(made.test.iter().filter(|sample| sample.rating >= 4.0).count(), 487);
+}

@@ -1,0 +1,167 @@
+//! One text after each prompt: the likeliest token each time, or a drawn one.
+
+use rand::RngExt;
+use rec_core::random::Random;
+use serde::{Deserialize, Serialize};
+
+use super::constraint::Constraint;
+use super::session::{Session, log_sum_exp};
+use crate::projection::Slot;
+use crate::{CausalLm, Error, Result};
+
+/// How tokens are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sampling {
+    /// Logits are divided by this first.
+    pub temperature: f64,
+    /// Only so many of the likeliest tokens stay.
+    pub top_k: Option<usize>,
+    /// Only the likeliest tokens stay that together reach this probability.
+    pub top_p: Option<f64>,
+    /// Row `i` draws from stream `i` of this seed.
+    pub seed: u64,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { temperature: 1.0, top_k: None, top_p: None, seed: 0 }
+    }
+}
+
+/// How texts are generated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GenerateConfig {
+    /// The most tokens after a prompt.
+    pub max_new_tokens: usize,
+    /// Tokens that end a text.
+    pub end: Vec<u32>,
+    /// Greedy if not given.
+    pub sampling: Option<Sampling>,
+    /// The adapter.
+    pub slot: Slot,
+}
+
+impl Default for GenerateConfig {
+    fn default() -> Self {
+        Self { max_new_tokens: 32, end: Vec::new(), sampling: None, slot: Slot::Active }
+    }
+}
+
+/// A generated text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generated {
+    /// Its tokens, the one that ended it included.
+    pub tokens: Vec<u32>,
+    /// The sum of their log-probabilities under the model, before temperature and constraint.
+    pub log_prob: f64,
+    /// Whether it came to its end.
+    pub finished: bool,
+}
+
+/// A text after each prompt.
+///
+/// # Errors
+/// As [`Session::start`]; [`Error::Config`] for sampling settings out of range or a constraint that allows nothing.
+pub fn generate<P: AsRef<[u32]>, C: Constraint>(
+    model: &CausalLm,
+    prompts: &[P],
+    config: &GenerateConfig,
+    constraint: &C,
+) -> Result<Vec<Generated>> {
+    if let Some(sampling) = &config.sampling {
+        if !(sampling.temperature.is_finite() && sampling.temperature > 0.0) {
+            return Err(Error::config(
+                "temperature",
+                "must be positive; for the likeliest token leave sampling out",
+            ));
+        }
+        if sampling.top_k == Some(0) || sampling.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
+            return Err(Error::config("top_k, top_p", "must leave at least one token"));
+        }
+    }
+    let mut texts = vec![Generated { tokens: Vec::new(), log_prob: 0.0, finished: false }; prompts.len()];
+    if config.max_new_tokens == 0 || prompts.is_empty() {
+        return Ok(texts);
+    }
+    let mut rngs: Vec<Random> = match config.sampling {
+        Some(Sampling { seed, .. }) => {
+            (0..prompts.len() as u64).map(|row| rec_core::random::stream(seed, "sample", row)).collect()
+        }
+        None => Vec::new(),
+    };
+    let mut states = vec![constraint.start(); prompts.len()];
+    // The rows that are still being written, by their place in `texts`.
+    let mut rows: Vec<usize> = (0..prompts.len()).collect();
+    let (mut session, mut logits) = Session::start(model, prompts, config.max_new_tokens, config.slot)?;
+    let vocabulary = model.config().vocab_size;
+    for left in (0..config.max_new_tokens).rev() {
+        let mut next = Vec::with_capacity(rows.len());
+        let mut kept = Vec::with_capacity(rows.len());
+        for (at, &row) in rows.iter().enumerate() {
+            let logits = &logits[at * vocabulary..][..vocabulary];
+            let allowed = constraint.allowed(&states[row]);
+            let token = match &config.sampling {
+                None => likeliest(logits, allowed.as_deref()),
+                Some(sampling) => draw(logits, allowed.as_deref(), sampling, &mut rngs[row]),
+            };
+            let token = token.ok_or_else(|| Error::config("constraint", "allows no token"))?;
+            let text = &mut texts[row];
+            text.tokens.push(token);
+            text.log_prob += f64::from(logits[token as usize]) - log_sum_exp(logits);
+            constraint.advance(&mut states[row], token);
+            text.finished = config.end.contains(&token) || constraint.is_complete(&states[row]);
+            if !text.finished {
+                kept.push(at);
+                next.push(token);
+            }
+        }
+        if left == 0 || next.is_empty() {
+            break;
+        }
+        if kept.len() < rows.len() {
+            session.reorder(&kept);
+            rows = kept.iter().map(|&at| rows[at]).collect();
+        }
+        logits = session.step(&next)?;
+    }
+    Ok(texts)
+}
+
+/// The first of the likeliest.
+fn likeliest(logits: &[f32], allowed: Option<&[u32]>) -> Option<u32> {
+    let better = |best: Option<u32>, token: u32| match best {
+        Some(best) if logits[best as usize] >= logits[token as usize] => Some(best),
+        _ => Some(token),
+    };
+    match allowed {
+        Some(allowed) => allowed.iter().copied().fold(None, better),
+        None => (0..logits.len() as u32).fold(None, better),
+    }
+}
+
+fn draw(logits: &[f32], allowed: Option<&[u32]>, sampling: &Sampling, rng: &mut Random) -> Option<u32> {
+    let mut tokens: Vec<u32> = allowed.map_or_else(|| (0..logits.len() as u32).collect(), <[u32]>::to_vec);
+    let most = logits[likeliest(logits, Some(&tokens))? as usize];
+    if sampling.top_k.is_some() || sampling.top_p.is_some() {
+        tokens.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]).then(a.cmp(&b)));
+        tokens.truncate(sampling.top_k.unwrap_or(usize::MAX));
+    }
+    let weight = |token: u32| (f64::from(logits[token as usize] - most) / sampling.temperature).exp();
+    let mut weights: Vec<f64> = tokens.iter().map(|&token| weight(token)).collect();
+    if let Some(top_p) = sampling.top_p {
+        let wanted = top_p * weights.iter().sum::<f64>();
+        let mut sum = 0.0;
+        let last = weights.iter().position(|weight| {
+            sum += weight;
+            sum >= wanted
+        });
+        weights.truncate(last.map_or(weights.len(), |last| last + 1));
+    }
+    let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
+    let drawn = weights.iter().position(|weight| {
+        left -= weight;
+        left < 0.0
+    });
+    Some(tokens[drawn.unwrap_or(weights.len() - 1)])
+}

@@ -1,0 +1,153 @@
+//! Models in Hugging Face's form: `config.json` and safetensors, in one file or in shards with an index.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::Device;
+use safetensors::tensor::{SafeTensors, TensorView, serialize};
+use serde_json::{Value, json};
+
+use crate::weights::{self, Missing, Stored};
+use crate::{CausalLm, CausalLmConfig, Error, Result};
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+fn io(path: &Path, source: std::io::Error) -> Error {
+    Error::Core(rec_core::Error::io(path, source))
+}
+
+pub(crate) fn read_json(path: &Path) -> Result<Value> {
+    let text = fs::read(path).map_err(|source| io(path, source))?;
+    serde_json::from_slice(&text).map_err(|error| Error::format(path, error.to_string()))
+}
+
+pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, Stored>> {
+    let bytes = fs::read(path).map_err(|source| io(path, source))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::format(path, error.to_string()))?;
+    Ok(file.iter().map(|(name, view)| (name.to_string(), Stored::of(&view))).collect())
+}
+
+pub(crate) fn write_tensors(path: &Path, tensors: &[(String, Stored)]) -> Result<()> {
+    let fault = |error: safetensors::SafeTensorError| Error::format(path, error.to_string());
+    let views = tensors
+        .iter()
+        .map(|(name, stored)| {
+            Ok((name.as_str(), TensorView::new(stored.dtype, stored.shape.clone(), &stored.bytes)?))
+        })
+        .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
+        .map_err(fault)?;
+    let metadata = [("format".to_string(), "pt".to_string())].into();
+    let bytes = serialize(views, Some(metadata)).map_err(fault)?;
+    Ok(rec_core::run::replace_file(path, &bytes)?)
+}
+
+pub(crate) fn write_json(path: &Path, value: &Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::format(path, error.to_string()))?;
+    Ok(rec_core::run::replace_file(path, format!("{text}\n").as_bytes())?)
+}
+
+/// Our path of a parameter under Hugging Face's name.
+fn path_of(name: &str) -> &str {
+    name.strip_prefix("model.").unwrap_or(name)
+}
+
+/// Whether the file holds the transposed parameter.
+fn is_transposed(path: &str) -> bool {
+    path.ends_with("_proj.weight") || path == "lm_head.weight"
+}
+
+/// Reads a model from a folder with `config.json` and `model.safetensors`, or shards with
+/// `model.safetensors.index.json`. Weights become f32; [`CausalLm::cast`] makes them smaller.
+///
+/// # Errors
+/// [`Error::Config`] if the model is none that this decoder can be; [`Error::Format`] if a file is damaged, a parameter
+/// is missing, too many, or of another shape; [`Error::Core`] if a file cannot be read.
+pub fn load_model(folder: impl AsRef<Path>, device: &Device) -> Result<CausalLm> {
+    let folder = folder.as_ref();
+    let config = CausalLmConfig::from_hugging_face(&read_json(&folder.join(CONFIG))?)?;
+    let index = folder.join(INDEX);
+    let mut tensors = BTreeMap::new();
+    let mut from = folder.join(WEIGHTS);
+    if !from.exists() && index.exists() {
+        let value = read_json(&index)?;
+        let map = value.get("weight_map").and_then(Value::as_object);
+        let map = map.ok_or_else(|| Error::format(&index, "has no object weight_map"))?;
+        let mut shards: Vec<&str> = Vec::new();
+        for (name, shard) in map {
+            let shard = shard.as_str().filter(|shard| !shard.contains(['/', '\\']));
+            shards.push(shard.ok_or_else(|| Error::format(&index, format!("{name} has no file name")))?);
+        }
+        shards.sort_unstable();
+        shards.dedup();
+        for shard in shards {
+            tensors.append(&mut read_tensors(&folder.join(shard))?);
+        }
+        from = index;
+    } else {
+        tensors = read_tensors(&from)?;
+    }
+    let mut parameters = BTreeMap::new();
+    for (name, stored) in tensors {
+        let path = path_of(&name);
+        // Some writers keep the tied head, and old ones the rotary frequencies.
+        if (config.tie_word_embeddings && path == "lm_head.weight") || path.ends_with("rotary_emb.inv_freq") {
+            continue;
+        }
+        let stored = if is_transposed(path) { stored.transposed() } else { stored };
+        parameters.insert(path.to_string(), stored);
+    }
+    let model = config.blank(device)?;
+    weights::fill(model, parameters, Missing::Adapters).map_err(|what| Error::format(&from, what))
+}
+
+/// Writes `config.json` and `model.safetensors`, in the type of the parameters. Adapters are not written; merge them
+/// first or save them on their own.
+///
+/// # Errors
+/// [`Error::Core`] if a file cannot be written.
+pub fn save_model(model: &CausalLm, folder: impl AsRef<Path>) -> Result<()> {
+    save_model_in_shards(model, folder, usize::MAX)
+}
+
+/// As [`save_model`], in shards of at most `bytes` each (or one parameter) with their index.
+///
+/// # Errors
+/// As [`save_model`].
+pub fn save_model_in_shards(model: &CausalLm, folder: impl AsRef<Path>, bytes: usize) -> Result<()> {
+    let folder = folder.as_ref();
+    fs::create_dir_all(folder).map_err(|source| io(folder, source))?;
+    let mut shards: Vec<Vec<(String, Stored)>> = vec![Vec::new()];
+    let (mut size, mut total) = (0, 0);
+    weights::visit(model, &mut |path, _, read| {
+        if weights::is_adapter(path) {
+            return;
+        }
+        let stored = if is_transposed(path) { read().transposed() } else { read() };
+        let name = if path == "lm_head.weight" { path.to_string() } else { format!("model.{path}") };
+        if size > 0 && size + stored.bytes.len() > bytes {
+            shards.push(Vec::new());
+            size = 0;
+        }
+        size += stored.bytes.len();
+        total += stored.bytes.len();
+        shards.last_mut().expect("there is one").push((name, stored));
+    });
+    let mut config = model.config().to_hugging_face();
+    if model.dtype() == burn::tensor::DType::BF16 {
+        config["torch_dtype"] = json!("bfloat16");
+    }
+    write_json(&folder.join(CONFIG), &config)?;
+    if let [only] = shards.as_slice() {
+        return write_tensors(&folder.join(WEIGHTS), only);
+    }
+    let mut map = serde_json::Map::new();
+    for (at, shard) in shards.iter().enumerate() {
+        let file = format!("model-{:05}-of-{:05}.safetensors", at + 1, shards.len());
+        write_tensors(&folder.join(&file), shard)?;
+        map.extend(shard.iter().map(|(name, _)| (name.clone(), json!(file))));
+    }
+    write_json(&folder.join(INDEX), &json!({ "metadata": { "total_size": total }, "weight_map": map }))
+}

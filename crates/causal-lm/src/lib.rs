@@ -1,0 +1,51 @@
+//! Llama-style language models on burn: Hugging Face weights, LoRA, constrained decoding, training of completions.
+//!
+//! - [`CausalLmConfig::init`] or [`load_model`] give a [`CausalLm`]; [`save_model`] writes it as Hugging Face does.
+//! - [`Batch`] holds prompts with completions; [`CausalLm::completion_log_probs`] computes their log-probabilities, with
+//!   logits at completion positions only.
+//! - [`Tape`] records them so that any loss can go back through them; [`Trainer`] accumulates, clips and steps.
+//! - [`CausalLm::add_lora`], [`CausalLm::freeze_reference`] and [`Slot`]: policy and reference share one base.
+//! - [`generate()`], [`beam_search`] and [`score_completions`] decode, free or under a [`Constraint`] such as [`Trie`].
+//!
+//! Models for training are made on `device.autodiff()`. Tokens are numbers; `Tokenizer` (feature `text`) is for text only.
+#![warn(missing_docs)]
+
+pub mod batch;
+pub mod cache;
+mod checkpoint;
+pub mod config;
+pub mod decode;
+pub mod error;
+pub mod folder;
+pub mod lora;
+pub mod model;
+pub mod optimizer;
+pub mod projection;
+#[cfg(feature = "text")]
+pub mod tokenizer;
+pub mod tokens;
+pub mod train;
+mod weights;
+
+pub use batch::{Batch, Sequence};
+pub use cache::Cache;
+pub use config::{CausalLmConfig, RopeScaling};
+pub use decode::{
+    BeamConfig, Constraint, Free, GenerateConfig, Generated, Sampling, Session, Trie, beam_search, generate,
+    score_completions,
+};
+pub use error::{Error, Result};
+pub use folder::{load_model, save_model, save_model_in_shards};
+pub use lora::LoraConfig;
+pub use model::CausalLm;
+pub use optimizer::{AdamW, AdamWConfig, ParameterGradients};
+pub use projection::{Pass, Slot};
+#[cfg(feature = "text")]
+pub use tokenizer::Tokenizer;
+pub use tokens::Tokens;
+pub use train::{Schedule, StepReport, Tape, TrainConfig, Trainer};
+
+/// Compiles and runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

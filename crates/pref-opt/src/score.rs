@@ -1,0 +1,88 @@
+//! Exact scores of every item, and the aligned model as a recommender.
+
+use causal_lm::{CausalLm, Pass};
+use rec_core::rank::top_k;
+use rec_core::{Query, Rankings, Recommender};
+
+use crate::Result;
+use crate::codec::ItemCodec;
+use crate::log_probs::{completion_log_probs, next_log_probs};
+
+/// Completions scored at once where titles have several tokens.
+const ROWS: usize = 256;
+
+/// The log-probability of every item after each prompt: `[prompts, items]`, row by row.
+///
+/// With one token an item this is one look at the softmax; with titles every title is scored, which is exact and slow.
+///
+/// # Errors
+/// What the model reports.
+pub fn item_log_probs<P: AsRef<[u32]>>(
+    model: &CausalLm,
+    codec: &ItemCodec,
+    prompts: &[P],
+    pass: &mut Pass<'_>,
+) -> Result<Vec<f32>> {
+    let n = codec.n_items();
+    let mut scores = Vec::with_capacity(prompts.len() * n);
+    if codec.is_one_token() {
+        let all = next_log_probs(model, prompts, pass)?;
+        for row in all.chunks_exact(codec.vocab_size()) {
+            scores.extend_from_slice(&row[ItemCodec::FIRST as usize..]);
+        }
+        return Ok(scores);
+    }
+    let completions: Vec<Vec<u32>> =
+        (0..n).map(|item| codec.completion(rec_core::ItemId::from_index(item))).collect();
+    for prompt in prompts {
+        for chunk in completions.chunks(ROWS) {
+            let rows: Vec<_> = chunk.iter().map(|completion| (prompt.as_ref(), completion)).collect();
+            let found = completion_log_probs(model, &rows, pass)?;
+            scores.extend(found.sums.into_data().iter::<f32>());
+        }
+    }
+    Ok(scores)
+}
+
+/// A language model that ranks items by the log-probability of their titles after the history.
+#[derive(Clone, Debug)]
+pub struct LanguageRecommender {
+    /// The model, without autodiff.
+    pub model: CausalLm,
+    /// How items become tokens.
+    pub codec: ItemCodec,
+    /// How many items of a history the prompt holds: the latest.
+    pub most_history: usize,
+    /// Taken off each item's score: D3-style debiasing at decoding, `log p(item | history) - weight * log p(item)`.
+    pub debias: Option<Vec<f32>>,
+}
+
+impl Recommender for LanguageRecommender {
+    fn n_items(&self) -> usize {
+        self.codec.n_items()
+    }
+
+    fn recommend(&self, queries: &[Query<'_>], k: usize) -> rec_core::Result<Rankings> {
+        let n = self.codec.n_items();
+        let mut rankings = Rankings::with_capacity(k, queries.len());
+        let mut best = vec![Default::default(); k];
+        for chunk in queries.chunks(256) {
+            let prompts: Vec<Vec<u32>> = chunk
+                .iter()
+                .map(|query| {
+                    let first = query.history.len().saturating_sub(self.most_history);
+                    self.codec.prompt(&query.history[first..])
+                })
+                .collect();
+            let mut scores = item_log_probs(&self.model, &self.codec, &prompts, &mut Pass::default())?;
+            for (row, query) in scores.chunks_exact_mut(n).zip(chunk) {
+                if let Some(debias) = &self.debias {
+                    row.iter_mut().zip(debias).for_each(|(score, by)| *score -= by);
+                }
+                let found = top_k(row, query.exclude, query.candidates, &mut best)?;
+                rankings.push(&best[..found]);
+            }
+        }
+        Ok(rankings)
+    }
+}

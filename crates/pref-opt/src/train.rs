@@ -1,0 +1,451 @@
+//! One stage of training: supervised, or on preferences. A stage begins with a fresh optimiser, so that what it ends in
+//! follows from weights, rows and seed alone.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Tensor, TensorData};
+use causal_lm::{CausalLm, Pass, Slot};
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::Example;
+use crate::log_probs::{LogProbs, completion_log_probs};
+use crate::loss::{Objective, PreferenceBatch, length_desensitized};
+use crate::{Error, Result};
+
+/// The settings of a stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StageConfig {
+    /// The learning rate after warm-up.
+    pub learning_rate: f64,
+    /// Rows (or pairs) at a time.
+    pub batch_size: usize,
+    /// Batches whose gradients are averaged for one step.
+    pub accumulation: usize,
+    /// Passes over the rows.
+    pub epochs: usize,
+    /// Steps over which the learning rate rises from 0.
+    pub warmup_steps: usize,
+    /// Whether the learning rate then falls to 0 in a line, as the reference's does.
+    pub linear_decay: bool,
+    /// AdamW's weight decay.
+    pub weight_decay: f64,
+    /// The largest gradient norm, over all parameters.
+    pub max_grad_norm: Option<f64>,
+}
+
+impl Default for StageConfig {
+    /// The rounds of the small reproduction: one epoch, batches of 16 at 1e-4.
+    fn default() -> Self {
+        Self {
+            learning_rate: 1e-4,
+            batch_size: 16,
+            accumulation: 1,
+            epochs: 1,
+            warmup_steps: 0,
+            linear_decay: false,
+            weight_decay: 0.0,
+            max_grad_norm: Some(1.0),
+        }
+    }
+}
+
+impl StageConfig {
+    /// Checks the settings; `name` stands before the key in messages.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the first value out of range.
+    pub fn validate(&self, name: &str) -> Result<()> {
+        let refuse = |key: &str, what: String| Err(Error::config(format!("{name}.{key}"), what));
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return refuse(
+                "learning_rate",
+                format!("is {}; accepted is a number above 0", self.learning_rate),
+            );
+        }
+        for (key, value) in
+            [("batch_size", self.batch_size), ("accumulation", self.accumulation), ("epochs", self.epochs)]
+        {
+            if value == 0 {
+                return refuse(key, "is 0; accepted is 1 or more".into());
+            }
+        }
+        if self.max_grad_norm.is_some_and(|norm| !(norm > 0.0)) {
+            return refuse("max_grad_norm", "must be above 0".into());
+        }
+        Ok(())
+    }
+
+    fn steps(&self, rows: usize) -> usize {
+        rows.div_ceil(self.batch_size).div_ceil(self.accumulation) * self.epochs
+    }
+
+    /// The learning rate of a step, counted from 0.
+    fn rate(&self, step: usize, steps: usize) -> f64 {
+        if step < self.warmup_steps {
+            return self.learning_rate * (step + 1) as f64 / self.warmup_steps as f64;
+        }
+        if !self.linear_decay {
+            return self.learning_rate;
+        }
+        let left = (steps - step) as f64 / steps.saturating_sub(self.warmup_steps).max(1) as f64;
+        self.learning_rate * left.min(1.0)
+    }
+}
+
+/// What a stage tells: means over its steps by TRL's names (`loss`, `grad_norm`, `logps/chosen`, `rewards/margins` …).
+pub type StageMetrics = BTreeMap<String, f64>;
+
+/// A chosen completion with its rejected ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairExample {
+    /// What is given.
+    pub prompt: Vec<u32>,
+    /// What is preferred.
+    pub chosen: Vec<u32>,
+    /// What is not; one or more, the same number in all examples of a stage.
+    pub rejected: Vec<Vec<u32>>,
+}
+
+/// Where the reference's log-probabilities come from.
+#[derive(Clone, Debug)]
+pub enum Reference {
+    /// The losses look at none.
+    None,
+    /// A frozen model; its log-probabilities are computed once for all rows before the first step.
+    Frozen(Box<CausalLm>),
+    /// An adapter of the model that is trained, which shares its base.
+    AdapterSlot(Slot),
+    /// Summed log-probabilities of each pair: of the chosen completion and of the rejected ones.
+    Precomputed(Vec<(f32, Vec<f32>)>),
+}
+
+/// Averages of a stage.
+#[derive(Debug, Default)]
+struct Means {
+    sums: BTreeMap<&'static str, (f64, f64)>,
+}
+
+impl Means {
+    fn add(&mut self, name: &'static str, value: f64) {
+        let entry = self.sums.entry(name).or_default();
+        entry.0 += value;
+        entry.1 += 1.0;
+    }
+
+    fn finish(self) -> StageMetrics {
+        self.sums.into_iter().map(|(name, (sum, count))| (name.to_owned(), sum / count)).collect()
+    }
+}
+
+/// The optimiser of a stage.
+struct Stepper<'a> {
+    config: &'a StageConfig,
+    optimizer: ModuleOptimizer,
+    accumulator: GradientsAccumulator<CausalLm>,
+    pending: usize,
+    step: usize,
+    steps: usize,
+    means: Means,
+}
+
+impl<'a> Stepper<'a> {
+    fn new(config: &'a StageConfig, rows: usize) -> Self {
+        let optimizer =
+            AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay as f32).init();
+        Self {
+            config,
+            optimizer,
+            accumulator: GradientsAccumulator::new(),
+            pending: 0,
+            step: 0,
+            steps: config.steps(rows),
+            means: Means::default(),
+        }
+    }
+
+    /// Takes the gradients of one batch; `last` tells that no batch of this epoch follows.
+    fn take(&mut self, model: CausalLm, loss: Tensor<1>, last: bool) -> Result<CausalLm> {
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        if !value.is_finite() {
+            return Err(Error::Diverged { what: "the loss".into(), steps: self.step });
+        }
+        self.means.add("loss", value);
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        self.accumulator.accumulate(&model, gradients);
+        self.pending += 1;
+        if self.pending < self.config.accumulation && !last {
+            return Ok(model);
+        }
+        let mut gradients = self.accumulator.grads();
+        let norm = f64::from(gradient_norm(&model, &gradients)) / self.pending as f64;
+        self.means.add("grad_norm", norm);
+        let clip = self.config.max_grad_norm.map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0));
+        let scale = clip / self.pending as f64;
+        if scale != 1.0 {
+            scale_gradients(&model, &mut gradients, scale);
+        }
+        let rate = self.config.rate(self.step, self.steps);
+        self.means.add("learning_rate", rate);
+        self.pending = 0;
+        self.step += 1;
+        Ok(self.optimizer.step(rate, model, gradients))
+    }
+}
+
+fn gradient_norm(model: &CausalLm, gradients: &GradientsParams) -> f32 {
+    struct Norm<'a>(&'a GradientsParams, Option<Tensor<1>>);
+    impl ModuleVisitor for Norm<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = self.0.get::<D>(param.id) {
+                let squared = gradient.square().sum();
+                self.1 = Some(match self.1.take() {
+                    Some(sum) => sum.add(squared),
+                    None => squared,
+                });
+            }
+        }
+    }
+    let mut norm = Norm(gradients, None);
+    model.visit(&mut norm);
+    norm.1.map_or(0.0, |sum| sum.into_scalar::<f32>().sqrt())
+}
+
+fn scale_gradients(model: &CausalLm, gradients: &mut GradientsParams, scale: f64) {
+    struct Scale<'a>(&'a mut GradientsParams, f64);
+    impl ModuleVisitor for Scale<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = self.0.remove::<D>(param.id) {
+                self.0.register(param.id, gradient.mul_scalar(self.1));
+            }
+        }
+    }
+    model.visit(&mut Scale(gradients, scale));
+}
+
+/// The order of rows in one epoch.
+fn shuffled(rows: usize, seed: u64, purpose: &str, epoch: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rows).collect();
+    order.shuffle(&mut rec_core::random::stream(seed, purpose, epoch as u64));
+    order
+}
+
+/// Supervised training on completions: the mean negative log-likelihood of their tokens, prompts excluded.
+///
+/// `weights`, if given, has a factor for each row. `stage` names the stage: it decides, with the seed, the order of rows.
+///
+/// # Errors
+/// [`Error::Config`], [`Error::EmptyCompletion`], [`Error::TooLong`], [`Error::Diverged`].
+pub fn train_sft(
+    mut model: CausalLm,
+    rows: &[Example],
+    weights: Option<&[f32]>,
+    config: &StageConfig,
+    seed: u64,
+    stage: &str,
+) -> Result<(CausalLm, StageMetrics)> {
+    config.validate("sft")?;
+    let mut stepper = Stepper::new(config, rows.len());
+    let device = model.device();
+    for epoch in 0..config.epochs {
+        let order = shuffled(rows.len(), seed, stage, epoch);
+        let batches = order.len().div_ceil(config.batch_size);
+        for (index, batch) in order.chunks(config.batch_size).enumerate() {
+            let own: Vec<(&[u32], &[u32])> =
+                batch.iter().map(|&row| (&rows[row].prompt[..], &rows[row].completion[..])).collect();
+            let found = completion_log_probs(&model, &own, &mut Pass::default())?;
+            let tokens: usize = found.lengths.iter().sum();
+            let sums = match weights {
+                None => found.sums,
+                Some(weights) => {
+                    let own: Vec<f32> = batch.iter().map(|&row| weights[row]).collect();
+                    found.sums.mul(Tensor::from_data(TensorData::new(own, [batch.len()]), &device))
+                }
+            };
+            let loss = sums.sum().neg().div_scalar(tokens as f64);
+            model = stepper.take(model, loss, index + 1 == batches)?;
+        }
+    }
+    Ok((model, stepper.means.finish()))
+}
+
+/// The mean negative log-likelihood of a completion token.
+///
+/// # Errors
+/// As [`train_sft`].
+pub fn evaluate_sft(model: &CausalLm, rows: &[Example], batch_size: usize) -> Result<f64> {
+    let (mut sum, mut tokens) = (0.0, 0);
+    for batch in rows.chunks(batch_size.max(1)) {
+        let own: Vec<_> = batch.iter().map(|row| (&row.prompt, &row.completion)).collect();
+        let found = completion_log_probs(model, &own, &mut Pass::default())?;
+        sum -= f64::from(found.sums.sum().into_scalar::<f32>());
+        tokens += found.lengths.iter().sum::<usize>();
+    }
+    Ok(sum / tokens.max(1) as f64)
+}
+
+/// Summed log-probabilities of each pair: of the chosen completion and of the rejected ones.
+///
+/// # Errors
+/// As [`train_preferences`].
+pub fn pair_log_probs(
+    model: &CausalLm,
+    pairs: &[PairExample],
+    batch_size: usize,
+) -> Result<Vec<(f32, Vec<f32>)>> {
+    let mut all = Vec::with_capacity(pairs.len());
+    for batch in pairs.chunks(batch_size.max(1)) {
+        let own: Vec<&PairExample> = batch.iter().collect();
+        let found = completion_log_probs(model, &flat(&own), &mut Pass::default())?;
+        let sums: Vec<f32> = found.sums.into_data().iter::<f32>().collect();
+        let k = batch[0].rejected.len();
+        for row in 0..batch.len() {
+            let first = batch.len() + row * k;
+            all.push((sums[row], sums[first..first + k].to_vec()));
+        }
+    }
+    Ok(all)
+}
+
+/// All chosen completions, then the rejected ones of the first pair, of the second …
+fn flat<'a>(pairs: &[&'a PairExample]) -> Vec<(&'a [u32], &'a [u32])> {
+    let chosen = pairs.iter().map(|pair| (&pair.prompt[..], &pair.chosen[..]));
+    let rejected =
+        pairs.iter().flat_map(|pair| pair.rejected.iter().map(|tokens| (&pair.prompt[..], &tokens[..])));
+    chosen.chain(rejected).collect()
+}
+
+/// Training on preferences.
+///
+/// Metrics have TRL's names: `loss`, `grad_norm`, `learning_rate`, `logps/chosen`, `logps/rejected`, `rewards/chosen`,
+/// `rewards/rejected`, `rewards/margins`, `rewards/accuracies`.
+///
+/// # Errors
+/// [`Error::Config`] (also for pairs with different numbers of rejected completions, or a reference of another number
+/// of rows), [`Error::IdenticalPair`] never (identical pairs are the caller's to drop: they are harmless),
+/// [`Error::EmptyCompletion`], [`Error::TooLong`], [`Error::Diverged`].
+pub fn train_preferences(
+    mut model: CausalLm,
+    pairs: &[PairExample],
+    reference: &Reference,
+    objective: &Objective,
+    config: &StageConfig,
+    seed: u64,
+    stage: &str,
+) -> Result<(CausalLm, StageMetrics)> {
+    config.validate("preference")?;
+    objective.validate()?;
+    let Some(first) = pairs.first() else { return Ok((model, StageMetrics::new())) };
+    let k = first.rejected.len();
+    if k == 0 || pairs.iter().any(|pair| pair.rejected.len() != k) {
+        return Err(Error::config("pairs", "need the same number of rejected completions, at least one"));
+    }
+    if objective.wpo {
+        return Err(Error::config(
+            "objective.wpo",
+            "needs token distributions, which this trainer does not keep; use loss::wpo_weights",
+        ));
+    }
+    let precomputed = match reference {
+        Reference::Precomputed(values) => Some(values.clone()),
+        Reference::Frozen(frozen) => Some(pair_log_probs(frozen, pairs, 256)?),
+        Reference::AdapterSlot(_) => None,
+        Reference::None if objective.needs_reference() => {
+            return Err(Error::config("reference", "is none, but a loss needs one"));
+        }
+        Reference::None => Some(vec![(0.0, vec![0.0; k]); pairs.len()]),
+    };
+    if precomputed.as_ref().is_some_and(|values| values.len() != pairs.len()) {
+        return Err(Error::config("reference", "has not one row for each pair"));
+    }
+    let mut stepper = Stepper::new(config, pairs.len());
+    let device = model.device();
+    for epoch in 0..config.epochs {
+        let order = shuffled(pairs.len(), seed, stage, epoch);
+        let batches = order.len().div_ceil(config.batch_size);
+        for (index, rows) in order.chunks(config.batch_size).enumerate() {
+            let own: Vec<&PairExample> = rows.iter().map(|&row| &pairs[row]).collect();
+            let (n, flat) = (own.len(), flat(&own));
+            let policy = completion_log_probs(&model, &flat, &mut Pass::default())?;
+            let reference_sums = match (&precomputed, reference) {
+                (Some(values), _) => {
+                    let chosen = rows.iter().map(|&row| values[row].0);
+                    let rejected = rows.iter().flat_map(|&row| values[row].1.iter().copied());
+                    let sums: Vec<f32> = chosen.chain(rejected).collect();
+                    Tensor::from_data(TensorData::new(sums, [n * (k + 1)]), &device)
+                }
+                (None, Reference::AdapterSlot(slot)) => {
+                    let found = completion_log_probs(&model, &flat, &mut (*slot).into())?;
+                    weighted_sums(&found, n, k, objective.length_alpha).detach()
+                }
+                (None, _) => unreachable!("everything else is computed before"),
+            };
+            let sums = weighted_sums(&policy, n, k, objective.length_alpha);
+            let lengths: Vec<f32> = policy.lengths.iter().map(|&length| length as f32).collect();
+            let lengths = Tensor::<1>::from_data(TensorData::new(lengths, [n * (k + 1)]), &device);
+            let chosen = |values: &Tensor<1>| values.clone().narrow(0, 0, n);
+            let rejected = |values: &Tensor<1>| values.clone().narrow(0, n, n * k).reshape([n, k]);
+            let batch = PreferenceBatch {
+                chosen: chosen(&sums),
+                rejected: rejected(&sums),
+                reference_chosen: chosen(&reference_sums),
+                reference_rejected: rejected(&reference_sums),
+                chosen_tokens: chosen(&lengths),
+                rejected_tokens: rejected(&lengths),
+                label_smoothing: None,
+                weights: None,
+            };
+            note(&mut stepper.means, objective, &batch);
+            let loss = objective.loss(&batch);
+            model = stepper.take(model, loss, index + 1 == batches)?;
+        }
+    }
+    Ok((model, stepper.means.finish()))
+}
+
+/// Sums over tokens, those past the other completion weighted by `alpha` (LD-DPO). A chosen completion is held against
+/// its first rejected one.
+fn weighted_sums(found: &LogProbs, n: usize, k: usize, alpha: f64) -> Tensor<1> {
+    if alpha == 1.0 || found.lengths.iter().all(|&length| length == 1) {
+        return found.sums.clone();
+    }
+    let others: Vec<f32> = (0..n)
+        .map(|row| found.lengths[n + row * k])
+        .chain((0..n * k).map(|at| found.lengths[at / k]))
+        .map(|length| length as f32)
+        .collect();
+    let others = Tensor::from_data(TensorData::new(others, [n * (k + 1)]), &found.sums.device());
+    length_desensitized(found.tokens.clone(), others, alpha)
+}
+
+fn note(means: &mut Means, objective: &Objective, batch: &PreferenceBatch) {
+    let rewards = objective.rewards(batch);
+    let host = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
+    let chosen = host(rewards.chosen.into_data().iter::<f32>().collect());
+    let rejected = host(rewards.rejected.into_data().iter::<f32>().collect());
+    let k = rejected.len() / chosen.len();
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let wins = rejected.iter().enumerate().filter(|&(at, &value)| chosen[at / k] > value).count();
+    means.add("rewards/chosen", mean(&chosen));
+    means.add("rewards/rejected", mean(&rejected));
+    means.add("rewards/margins", mean(&chosen) - mean(&rejected));
+    means.add("rewards/accuracies", wins as f64 / rejected.len() as f64);
+    let scalar = |values: Tensor<1>| f64::from(values.into_scalar::<f32>());
+    means.add("logps/chosen", scalar(batch.chosen.clone().detach().mean()));
+    means.add("logps/rejected", scalar(batch.rejected.clone().detach().mean()));
+}
+
+/// `model` with every parameter marked as one that is trained: needed after parameters were read from a file on a device
+/// with autodiff.
+pub fn trainable(model: CausalLm) -> CausalLm {
+    struct Mark;
+    impl ModuleMapper for Mark {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|value| if value.is_require_grad() { value } else { value.require_grad() })
+        }
+    }
+    model.map(&mut Mark)
+}

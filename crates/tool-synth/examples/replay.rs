@@ -1,0 +1,33 @@
+//! Replays a differential corpus: `replay CORPUS.jsonl.gz [--time]`.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use tool_synth::bfcl::replay::Corpus;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some(path) = arguments.first() else {
+        eprintln!("usage: replay CORPUS.jsonl.gz [--time]");
+        return ExitCode::from(2);
+    };
+    let corpus = match Corpus::open(Path::new(path)) {
+        Ok(corpus) => corpus,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    if arguments.iter().any(|argument| argument == "--time") {
+        for (name, cases, time) in corpus.time(5) {
+            println!("{name:14} {cases:6} cases {:12.0} cases/s", cases as f64 / time.as_secs_f64());
+        }
+    }
+    let replay = corpus.replay();
+    for example in &replay.examples {
+        println!("{example}");
+    }
+    println!("cases {} differences {}", replay.cases, replay.differences);
+    ExitCode::from(u8::from(replay.differences > 0))
+}

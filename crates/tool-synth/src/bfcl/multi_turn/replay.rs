@@ -1,0 +1,203 @@
+//! The differential replay of a corpus that the official executor has judged, and the tasks of a benchmark package.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::check::{Task, Verdict};
+use super::decode::{Call, decode_prompted};
+use super::long_context::LongContext;
+use super::world::{Outcome, Settings};
+use crate::value::{Value, json};
+
+/// The multi-turn categories.
+pub const CATEGORIES: [&str; 4] =
+    ["multi_turn_base", "multi_turn_miss_func", "multi_turn_miss_param", "multi_turn_long_context"];
+
+/// The tasks of a benchmark package, by id.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    by_id: HashMap<String, Arc<Task>>,
+}
+
+fn read_lines(path: &Path) -> std::io::Result<Vec<Value>> {
+    let text = std::fs::read_to_string(path)?;
+    let parse = |(n, line): (usize, &str)| {
+        json::parse(line).map_err(|e| std::io::Error::other(format!("{}:{}: {e}", path.display(), n + 1)))
+    };
+    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(parse).collect()
+}
+
+impl Tasks {
+    /// Reads all multi-turn tasks of the package unpacked at `package` (the folder `bfcl_eval`) and executes their ground truths.
+    ///
+    /// # Errors
+    /// If a file is missing or an entry does not load; the file and line are named.
+    pub fn read(package: &Path, today: [i64; 3]) -> std::io::Result<Tasks> {
+        let long = Arc::new(LongContext::read(package)?);
+        let mut by_id = HashMap::new();
+        for category in CATEGORIES {
+            let settings = Settings {
+                long_context: category.contains("long_context").then(|| long.clone()),
+                today,
+                instance_prefix: String::new(),
+            };
+            let file = format!("BFCL_v4_{category}.json");
+            let questions = read_lines(&package.join("data").join(&file))?;
+            let answers = read_lines(&package.join("data/possible_answer").join(&file))?;
+            for (n, (question, answer)) in questions.iter().zip(&answers).enumerate() {
+                let wrong = |what: String| std::io::Error::other(format!("{file}:{}: {what}", n + 1));
+                let turns = answer
+                    .get("ground_truth")
+                    .and_then(Value::as_list)
+                    .ok_or_else(|| wrong("no ground_truth".into()))?;
+                let texts = |turn: &Value| {
+                    turn.as_list()?.iter().map(|c| c.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+                };
+                let truth = turns
+                    .iter()
+                    .map(texts)
+                    .collect::<Option<Vec<_>>>()
+                    .ok_or_else(|| wrong("ground_truth is no list of lists of calls".into()))?;
+                let task = Task::new(question, truth, &settings).map_err(|e| wrong(e.text))?;
+                by_id.insert(task.id().to_owned(), Arc::new(task));
+            }
+        }
+        Ok(Tasks { by_id })
+    }
+
+    /// The task of this id.
+    pub fn get(&self, id: &str) -> Option<&Task> {
+        self.by_id.get(id).map(|t| &**t)
+    }
+
+    /// All tasks.
+    pub fn iter(&self) -> impl Iterator<Item = &Task> {
+        self.by_id.values().map(|t| &**t)
+    }
+}
+
+/// Where our result is not the recorded one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The record's place among the cases, from 0.
+    pub case: usize,
+    /// What differs.
+    pub what: String,
+}
+
+/// Replays records of a multi-turn corpus in their order, which counts: models are named by it.
+#[derive(Debug)]
+pub struct Replay {
+    tasks: Tasks,
+    case: usize,
+    unsupported: usize,
+}
+
+/// One decoded answer: turns, steps, calls.
+type Answer = Vec<Vec<Option<Vec<Call>>>>;
+
+fn decode(raw: &Value) -> Option<Answer> {
+    let step = |s: &Value| s.as_str().map(decode_prompted);
+    raw.as_list()?.iter().map(|turn| turn.as_list()?.iter().map(step).collect::<Option<Vec<_>>>()).collect()
+}
+
+/// The text as the corpus keeps it: long ones as the start of their digest.
+fn digest(text: &str) -> String {
+    if text.len() <= 160 || text.chars().count() <= 160 {
+        return text.into();
+    }
+    let hash = Sha256::digest(text.as_bytes());
+    let hex: String = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+impl Replay {
+    /// Replays against these tasks.
+    pub fn new(tasks: Tasks) -> Self {
+        Replay { tasks, case: 0, unsupported: 0 }
+    }
+
+    /// Cases seen.
+    pub fn cases(&self) -> usize {
+        self.case
+    }
+
+    /// Cases without a verdict of ours; each is also a difference.
+    pub fn unsupported(&self) -> usize {
+        self.unsupported
+    }
+
+    /// Our verdict on a record's answer alone, for timing: decoding and checking, no comparison.
+    pub fn judge(&self, record: &Value, case: usize) -> Option<Verdict> {
+        let task = self.tasks.get(record.get("id")?.as_str()?)?;
+        Some(task.check(&decode(record.get("raw")?)?, &format!("m{case}")))
+    }
+
+    /// Compares verdict, error type and the result of every call with a record of kind `mt`. Records of other kinds are passed over.
+    pub fn record(&mut self, record: &Value) -> Vec<Difference> {
+        if record.get("kind").and_then(Value::as_str) != Some("mt") {
+            return Vec::new();
+        }
+        let case = self.case;
+        self.case += 1;
+        let mut differences = Vec::new();
+        let mut differ = |what: String| differences.push(Difference { case, what });
+        let field = |key| record.get(key).and_then(Value::as_str);
+        let id = field("id").unwrap_or_default();
+        let Some(task) = self.tasks.get(id) else {
+            differ(format!("no task {id}"));
+            return differences;
+        };
+        let Some(answer) = record.get("raw").and_then(decode) else {
+            differ(format!("{id}: raw is no list of turns of steps"));
+            return differences;
+        };
+        let verdict = task.check(&answer, &format!("m{case}"));
+        let ours = match &verdict {
+            Verdict::Valid => ("valid", None),
+            Verdict::Invalid { error, .. } => ("invalid", Some(error.name())),
+            Verdict::Raise(kind) => ("raise", Some(*kind)),
+            Verdict::Unsupported(why) => {
+                self.unsupported += 1;
+                ("unsupported", Some(why.as_str()))
+            }
+        };
+        let theirs = (field("out").unwrap_or_default(), field("err").or(field("exc")));
+        if ours != theirs {
+            differ(format!("{id}: ours {ours:?}, theirs {theirs:?}"));
+        }
+        let Some(executed) = record.get("exec").and_then(Value::as_list) else { return differences };
+        let mut world = task.world(&format!("xm{case}"));
+        for (step, expected) in answer.iter().flatten().zip(executed) {
+            let (calls, expected) = match (step, expected.as_list()) {
+                (None, None) => continue,
+                (Some(calls), Some(expected)) if calls.len() == expected.len() => (calls, expected),
+                _ => {
+                    differ(format!(
+                        "{id}: decoding of a step: ours {:?}, theirs {}",
+                        step.as_ref().map(Vec::len),
+                        expected.repr()
+                    ));
+                    continue;
+                }
+            };
+            for (call, expected) in calls.iter().zip(expected) {
+                let ours = match call.execute(&mut world) {
+                    Outcome::Text(text) => digest(&text),
+                    Outcome::Unsupported(why) => format!("unsupported: {why}"),
+                };
+                let same =
+                    |order: &&str| expected.as_str() == Some(&ours.replace(super::CLASS_SETS[0], order));
+                if expected.as_str() != Some(&ours)
+                    && !(ours.contains(super::CLASS_SETS[0]) && super::CLASS_SETS.iter().any(same))
+                {
+                    differ(format!("{id}: {call:?}: ours {ours}, theirs {}", expected.to_text()));
+                }
+            }
+        }
+        differences
+    }
+}

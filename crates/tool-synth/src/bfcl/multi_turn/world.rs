@@ -1,0 +1,311 @@
+//! A world: one instance of each class that a task involves, stepped by calls.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use super::error::{Exception, Fallible, Kind};
+use super::file_system::{self, FileSystem};
+use super::long_context::LongContext;
+use super::message::{self, Messages};
+use super::object::{Dict, Object};
+use super::posting::{self, Posts};
+use super::signature::Method;
+use super::text::result_text;
+use super::ticket::{self, Tickets};
+use super::trading::{self, Trading};
+use super::travel::{self, Travel};
+use super::vehicle::{self, Vehicle};
+use super::{evaluate, math};
+use crate::pyexpr;
+use crate::value::Value;
+
+/// A simulated class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// A tree of files: `GorillaFileSystem`.
+    FileSystem,
+    /// Arithmetic: `MathAPI`.
+    Math,
+    /// Messages between users: `MessageAPI`.
+    Message,
+    /// Posts: `TwitterAPI`.
+    Posting,
+    /// Support tickets: `TicketAPI`.
+    Ticket,
+    /// Stocks: `TradingBot`.
+    Trading,
+    /// Flights: `TravelAPI`.
+    Travel,
+    /// A car: `VehicleControlAPI`.
+    Vehicle,
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Class; 8] = [
+        Class::FileSystem,
+        Class::Math,
+        Class::Message,
+        Class::Posting,
+        Class::Ticket,
+        Class::Trading,
+        Class::Travel,
+        Class::Vehicle,
+    ];
+
+    /// The name in the benchmark's files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::FileSystem => "GorillaFileSystem",
+            Class::Math => "MathAPI",
+            Class::Message => "MessageAPI",
+            Class::Posting => "TwitterAPI",
+            Class::Ticket => "TicketAPI",
+            Class::Trading => "TradingBot",
+            Class::Travel => "TravelAPI",
+            Class::Vehicle => "VehicleControlAPI",
+        }
+    }
+
+    /// The class of this name.
+    pub fn from_name(name: &str) -> Option<Class> {
+        Class::ALL.into_iter().find(|c| c.name() == name)
+    }
+
+    /// Its public methods.
+    pub fn methods(self) -> &'static [Method] {
+        match self {
+            Class::FileSystem => file_system::METHODS,
+            Class::Math => math::METHODS,
+            Class::Message => message::METHODS,
+            Class::Posting => posting::METHODS,
+            Class::Ticket => ticket::METHODS,
+            Class::Trading => trading::METHODS,
+            Class::Travel => travel::METHODS,
+            Class::Vehicle => vehicle::METHODS,
+        }
+    }
+}
+
+/// A method with its class.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// The class.
+    pub class: Class,
+    /// The method.
+    pub method: &'static Method,
+}
+
+static METHODS: LazyLock<HashMap<&'static str, Found>> = LazyLock::new(|| {
+    Class::ALL
+        .into_iter()
+        .flat_map(|class| class.methods().iter().map(move |method| (method.name, Found { class, method })))
+        .collect()
+});
+
+/// The class that has a method of this name; no two have the same.
+pub fn find_method(name: &str) -> Option<Found> {
+    METHODS.get(name).copied()
+}
+
+/// Settings that the official code takes from its surroundings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The padding of long contexts; only for tasks of that category.
+    pub long_context: Option<Arc<LongContext>>,
+    /// Year, month and day on which travellers' ages are counted; the official code takes the day it runs on.
+    pub today: [i64; 3],
+    /// What the names of the instances start with. It shows where a string holds a method's name before a bracket,
+    /// since the official executor rewrites such strings too.
+    pub instance_prefix: String,
+}
+
+impl Default for Settings {
+    /// A short context on 2026-01-01.
+    fn default() -> Self {
+        Settings { long_context: None, today: [2026, 1, 1], instance_prefix: "world".into() }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Instance {
+    FileSystem(FileSystem),
+    Math,
+    Message(Box<Messages>),
+    Posting(Box<Posts>),
+    Ticket(Box<Tickets>),
+    Trading(Box<Trading>),
+    Travel(Box<Travel>),
+    Vehicle(Box<Vehicle>),
+}
+
+/// Instances of the classes that a task involves. Cloning takes a snapshot: states are shared until one side changes them.
+///
+/// A world has no clock, files or network: the same calls give the same results.
+#[derive(Clone, Debug)]
+pub struct World {
+    instances: Vec<(Class, Instance)>,
+    prefix: Arc<str>,
+}
+
+/// What became of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The text that the official executor reports, of a result or of an error.
+    Text(String),
+    /// The call needs Python beyond what is simulated; the reason.
+    Unsupported(String),
+}
+
+impl World {
+    /// Instances of `classes` in the states that `scenario` (a dictionary from class names to their scenarios) gives.
+    ///
+    /// # Errors
+    /// If a state is not as its class needs it.
+    pub fn new(classes: &[Class], scenario: &Value, settings: &Settings) -> Fallible<World> {
+        let long = settings.long_context.as_ref();
+        let mut instances = Vec::with_capacity(classes.len());
+        for &class in classes {
+            let given = scenario.get(class.name()).map_or_else(|| Dict::default().into(), Object::from);
+            let Object::Dict(given) = &given else {
+                return Err(Exception::unsupported(format!("a scenario of type {}", given.type_name())));
+            };
+            let instance = match class {
+                Class::FileSystem => Instance::FileSystem(FileSystem::load(given, long.map(|l| &**l))?),
+                Class::Math => Instance::Math,
+                Class::Message => Instance::Message(Box::new(Messages::load(given)?)),
+                Class::Posting => Instance::Posting(Box::new(Posts::load(given)?)),
+                Class::Ticket => Instance::Ticket(Box::new(Tickets::load(given))),
+                Class::Trading => Instance::Trading(Box::new(Trading::load(given, long)?)),
+                Class::Travel => Instance::Travel(Box::new(Travel::load(given, long, settings.today)?)),
+                Class::Vehicle => Instance::Vehicle(Box::new(Vehicle::load(given, long)?)),
+            };
+            instances.push((class, instance));
+        }
+        Ok(World { instances, prefix: settings.instance_prefix.as_str().into() })
+    }
+
+    /// The same world under another name for its instances.
+    #[must_use]
+    pub fn named(&self, prefix: &str) -> World {
+        World { instances: self.instances.clone(), prefix: prefix.into() }
+    }
+
+    /// Whether the world has an instance of the class.
+    pub fn has(&self, class: Class) -> bool {
+        self.instances.iter().any(|(c, _)| *c == class)
+    }
+
+    /// Calls a method with evaluated arguments.
+    pub(super) fn call(
+        &mut self,
+        name: &str,
+        positional: Vec<Object>,
+        keywords: Vec<(&str, Object)>,
+    ) -> Fallible<Object> {
+        let found = find_method(name)
+            .filter(|f| self.has(f.class))
+            .ok_or_else(|| Exception::other(format!("name '{name}' is not defined")))?;
+        let bound = found.method.bind(found.class.name(), positional, keywords)?;
+        let mentions_left_out = name == "post_tweet" && bound[2].is_none();
+        let arguments: Vec<Object> = bound
+            .into_iter()
+            .enumerate()
+            .map(|(i, x)| x.unwrap_or_else(|| found.method.default(i)))
+            .collect();
+        let instance = self
+            .instances
+            .iter_mut()
+            .find(|(c, _)| *c == found.class)
+            .map(|(_, i)| i)
+            .expect("looked up above");
+        let a = &arguments[..];
+        match instance {
+            Instance::FileSystem(x) => x.call(name, a),
+            Instance::Math => math::call(name, a),
+            Instance::Message(x) => x.call(name, a),
+            Instance::Posting(x) => x.call(name, a, mentions_left_out),
+            Instance::Ticket(x) => x.call(name, a),
+            Instance::Trading(x) => x.call(name, a),
+            Instance::Travel(x) => x.call(name, a),
+            Instance::Vehicle(x) => x.call(name, a),
+        }
+    }
+
+    /// Executes a call written as Python, `name(argument, key=argument)`, as the official executor does.
+    pub fn execute(&mut self, call: &str) -> Outcome {
+        outcome(self.run(call))
+    }
+
+    pub(super) fn run(&mut self, call: &str) -> Fallible<Object> {
+        let prepared = super::rewrite::prepare(call, &self.prefix, |name| {
+            find_method(name).filter(|f| self.has(f.class)).map(|f| f.class)
+        })?;
+        let parsed = pyexpr::parse(&prepared).map_err(|_| {
+            // The text of Python's syntax errors is not simulated.
+            Exception::unsupported("text that is no Python expression")
+        })?;
+        if super::rewrite::repeats_a_keyword(&parsed) {
+            return Err(Exception::unsupported("a repeated keyword"));
+        }
+        evaluate::evaluate(&parsed, Some(self))
+    }
+
+    /// The compared state: for each class a dictionary of attributes; of files, the tree of their contents.
+    pub fn state(&self) -> Value {
+        let mut all = Dict::default();
+        for (class, instance) in &self.instances {
+            let attributes = match instance {
+                Instance::FileSystem(x) => vec![("root", x.to_object())],
+                Instance::Math => Vec::new(),
+                Instance::Message(x) => owned(x.attributes()),
+                Instance::Posting(x) => owned(x.attributes()),
+                Instance::Ticket(x) => owned(x.attributes()),
+                Instance::Trading(x) => owned(x.attributes()),
+                Instance::Travel(x) => owned(x.attributes()),
+                Instance::Vehicle(x) => owned(x.attributes()),
+            };
+            all.insert(
+                class.name().into(),
+                Dict(attributes.into_iter().map(|(k, v)| (Object::from(k), v)).collect()).into(),
+            );
+        }
+        Value::from(&Object::from(all))
+    }
+
+    /// The first class whose public attributes differ between two worlds of the same classes.
+    ///
+    /// # Errors
+    /// If the comparison would not end in Python either (a directory copied into itself).
+    pub fn difference(&self, other: &World) -> Fallible<Option<Class>> {
+        for ((class, a), (_, b)) in self.instances.iter().zip(&other.instances) {
+            let same = match (a, b) {
+                (Instance::FileSystem(a), Instance::FileSystem(b)) => a.same_state(b)?,
+                (Instance::Math, Instance::Math) => true,
+                (Instance::Message(a), Instance::Message(b)) => a.attributes() == b.attributes(),
+                (Instance::Posting(a), Instance::Posting(b)) => a.attributes() == b.attributes(),
+                (Instance::Ticket(a), Instance::Ticket(b)) => a.attributes() == b.attributes(),
+                (Instance::Trading(a), Instance::Trading(b)) => a.attributes() == b.attributes(),
+                (Instance::Travel(a), Instance::Travel(b)) => a.attributes() == b.attributes(),
+                (Instance::Vehicle(a), Instance::Vehicle(b)) => a.same_state(b),
+                _ => false,
+            };
+            if !same {
+                return Ok(Some(*class));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn owned(attributes: super::Attributes<'_>) -> Vec<(&'static str, Object)> {
+    attributes.into_iter().map(|(k, v)| (k, v.clone())).collect()
+}
+
+pub(super) fn outcome(result: Fallible<Object>) -> Outcome {
+    match result {
+        Ok(object) => Outcome::Text(result_text(&object)),
+        Err(e) if e.kind == Kind::Unsupported => Outcome::Unsupported(e.text),
+        Err(e) => Outcome::Text(format!("Error during execution: {}", e.text)),
+    }
+}

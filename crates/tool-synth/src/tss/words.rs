@@ -1,0 +1,205 @@
+//! Word lists of the generator: names, places, currencies, calendar.
+
+/// Cities.
+pub const CITIES: &[&str] = &[
+    "Lisbon",
+    "Oslo",
+    "Vienna",
+    "Prague",
+    "Dublin",
+    "Warsaw",
+    "Helsinki",
+    "Athens",
+    "Budapest",
+    "Madrid",
+    "Rome",
+    "Berlin",
+    "Hamburg",
+    "Munich",
+    "Lyon",
+    "Marseille",
+    "Porto",
+    "Seville",
+    "Valencia",
+    "Milan",
+    "Turin",
+    "Naples",
+    "Zurich",
+    "Geneva",
+    "Brussels",
+    "Antwerp",
+    "Rotterdam",
+    "Utrecht",
+    "Copenhagen",
+    "Aarhus",
+    "Stockholm",
+    "Gothenburg",
+    "Bergen",
+    "Tallinn",
+    "Riga",
+    "Vilnius",
+    "Krakow",
+    "Toronto",
+    "Montreal",
+    "Vancouver",
+    "Chicago",
+    "Boston",
+    "Seattle",
+    "Denver",
+    "Austin",
+    "New York",
+    "San Diego",
+    "Mexico City",
+    "Bogota",
+    "Lima",
+    "Santiago",
+    "Buenos Aires",
+    "Tokyo",
+    "Osaka",
+    "Kyoto",
+    "Seoul",
+    "Busan",
+    "Singapore",
+    "Bangkok",
+    "Hanoi",
+    "Jakarta",
+    "Mumbai",
+    "Chennai",
+    "Nairobi",
+    "Cape Town",
+    "Casablanca",
+    "Sydney",
+    "Melbourne",
+    "Auckland",
+    "Wellington",
+];
+
+/// Countries.
+pub const COUNTRIES: &[&str] = &[
+    "Portugal",
+    "Norway",
+    "Austria",
+    "Ireland",
+    "Poland",
+    "Finland",
+    "Greece",
+    "Hungary",
+    "Spain",
+    "Italy",
+    "Germany",
+    "France",
+    "Switzerland",
+    "Belgium",
+    "Denmark",
+    "Sweden",
+    "Estonia",
+    "Latvia",
+    "Canada",
+    "Mexico",
+    "Colombia",
+    "Peru",
+    "Chile",
+    "Argentina",
+    "Japan",
+    "Thailand",
+    "Vietnam",
+    "Indonesia",
+    "India",
+    "Kenya",
+    "Morocco",
+    "Australia",
+    "New Zealand",
+    "South Korea",
+    "South Africa",
+];
+
+/// Given names.
+pub const FIRST_NAMES: &[&str] = &[
+    "Ana", "Ben", "Clara", "Daniel", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kaja", "Liam",
+    "Mei", "Nadia", "Omar", "Priya", "Quentin", "Rosa", "Samuel", "Tomas", "Uma", "Victor", "Wanda", "Yusuf",
+    "Zoe", "Amara", "Bruno", "Chiara", "Dmitri", "Esther", "Freya", "Gustav",
+];
+
+/// Family names.
+pub const LAST_NAMES: &[&str] = &[
+    "Silva",
+    "Okafor",
+    "Lindqvist",
+    "Moreau",
+    "Yilmaz",
+    "Haddad",
+    "Novak",
+    "Keller",
+    "Santos",
+    "Weber",
+    "Nilsen",
+    "Murphy",
+    "Tanaka",
+    "Petrova",
+    "Hassan",
+    "Sharma",
+    "Dubois",
+    "Romero",
+    "Adler",
+    "Kovacs",
+    "Iyer",
+    "Lang",
+    "Kowalska",
+    "Demir",
+    "Fischer",
+    "Mensah",
+    "Costa",
+    "Ricci",
+    "Ivanov",
+    "Blom",
+    "Jensen",
+    "Holm",
+];
+
+/// Where mail goes. Names that are reserved for examples.
+pub const MAIL_HOSTS: &[&str] =
+    &["mail.example", "post.example", "example.org", "example.net", "inbox.example"];
+
+/// Country calling codes.
+pub const PHONE_CODES: &[&str] = &["49", "33", "351", "47", "43", "353", "48", "358", "30", "81"];
+
+/// Parts of web addresses.
+pub const SITE_WORDS: &[&str] =
+    &["harbour", "maple", "north", "lantern", "meadow", "summit", "copper", "willow"];
+
+/// Codes and names of currencies.
+pub const CURRENCIES: &[(&str, &str)] = &[
+    ("EUR", "euros"),
+    ("USD", "US dollars"),
+    ("GBP", "British pounds"),
+    ("JPY", "Japanese yen"),
+    ("CHF", "Swiss francs"),
+    ("CAD", "Canadian dollars"),
+    ("AUD", "Australian dollars"),
+    ("SEK", "Swedish kronor"),
+    ("NOK", "Norwegian kroner"),
+    ("PLN", "Polish zloty"),
+    ("INR", "Indian rupees"),
+    ("MXN", "Mexican pesos"),
+];
+
+/// Numbers as words, from zero.
+pub const NUMBERS: &[&str] = &[
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+];
+
+/// Months.
+pub const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];

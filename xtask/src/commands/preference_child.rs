@@ -1,0 +1,138 @@
+//! The hidden command that makes a seed's base policy, or plays the rounds of one arm with one seed, as its run folder
+//! says.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use pref_opt::CausalLm;
+use pref_opt::burn::module::Module;
+use pref_opt::codec::ItemCodec;
+use pref_opt::data::PreferenceData;
+use pref_opt::negatives::NegativeSource;
+use pref_opt::selfplay::{SelfPlayConfig, Task, fit_base, play};
+use pref_opt::{theory, weights};
+use rec_core::run::{RunFolder, Start};
+
+use crate::children;
+use crate::cli::Child;
+use crate::error::{Error, Result};
+use crate::preferences::arms;
+use crate::preferences::execute::{PreferenceJob, PreferenceRun, base_of, load};
+use crate::preferences::judge::{Judge, shares, top3};
+
+/// The base policy in its run folder.
+const BASE: &str = "base.safetensors";
+
+/// Does what the run folder says.
+///
+/// # Errors
+/// [`Error::Data`] if the data is not that of the parent, and everything that training and judging report.
+pub fn preference_child(arguments: &Child) -> Result<()> {
+    let start = Instant::now();
+    let job: PreferenceJob = children::read_job(&arguments.folder)?;
+    let mut run = RunFolder::open(&arguments.folder, &job, Start::Resume)?;
+    let (data, sha256) = load(&job.data, &job.windows)?;
+    if sha256 != job.data_sha256 {
+        return Err(Error::Data(format!("{}: the data changed since the run began", job.data)));
+    }
+    let codec = ItemCodec::one_token(data.n_items());
+    let judge = Judge::new(&data, &codec, &job.windows)?;
+    let device = cf_align::autodiff::device(&job.device)?;
+    let task = Task { data: &data, codec: &codec, seed: job.seed };
+    let Some(rounds) = &job.rounds else {
+        let mut metrics = Vec::new();
+        let base = fit_base(
+            &task,
+            &job.base,
+            job.windows.most_history,
+            &device,
+            &mut |model| judge.validate(model).map_err(into_preference),
+            &mut |stage, epoch, value| metrics.push((stage.to_owned(), epoch, value)),
+        )?;
+        for (place, (stage, epoch, value)) in metrics.iter().enumerate() {
+            let names = match stage.as_str() {
+                "pretrain" => ["pretrain_epoch", "pretrain_loss"],
+                _ => ["sft_epoch", "valid_ndcg@5"],
+            };
+            run.metrics().append(place + 1, &[(names[0], *epoch as f64), (names[1], *value)])?;
+        }
+        run.write_file(BASE, &weights::to_bytes(&base, "")?)?;
+        let (values, recommended) = judge.judge(&base.valid(), None)?;
+        let result = PreferenceRun {
+            seed: job.seed,
+            start: values,
+            start_recommended: recommended,
+            rounds: Vec::new(),
+            theory: BTreeMap::new(),
+            seconds: start.elapsed().as_secs_f64(),
+        };
+        run.finish(&result)?;
+        return Ok(());
+    };
+    let path = base_of(&arguments.folder, job.seed).join(BASE);
+    let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
+    let shape = pref_opt::CausalLmConfig { vocab_size: codec.vocab_size(), ..job.base.model.clone() };
+    let fresh = shape.init(job.seed, &device.autodiff()).map_err(pref_opt::Error::from)?;
+    let (base, _) = weights::from_bytes(fresh, &bytes)?;
+    let arm = arms::find(job.arm.as_deref().unwrap_or_default())?;
+    // D3 takes off what the policy gives an item whatever the history.
+    let debias = match arm.decoding_only {
+        true => Some(
+            judge.marginal(&base.valid())?.iter().map(|share| share.max(1e-12).ln() as f32 * 0.3).collect(),
+        ),
+        false => None,
+    };
+    let (values, recommended) = judge.judge(&base.valid(), debias)?;
+    let (policy, records) = play(&base, &task, rounds, Some(&mut run), &mut |model, record| {
+        let (values, recommended) = judge.judge(model, None).map_err(into_preference)?;
+        record.evaluation = values;
+        record.recommended = recommended;
+        Ok(())
+    })?;
+    let result = PreferenceRun {
+        seed: job.seed,
+        start: values,
+        start_recommended: recommended,
+        theory: compare_with_theory(&judge, &data, &base, &policy, rounds)?,
+        rounds: records,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    run.finish(&result)?;
+    Ok(())
+}
+
+fn into_preference(error: Error) -> pref_opt::Error {
+    match error {
+        Error::Core(error) => error.into(),
+        other => pref_opt::Error::invalid(other.to_string()),
+    }
+}
+
+/// The mean distribution over items at the end beside the optimum that theory gives for it.
+fn compare_with_theory(
+    judge: &Judge,
+    data: &PreferenceData,
+    base: &CausalLm,
+    policy: &CausalLm,
+    rounds: &SelfPlayConfig,
+) -> Result<BTreeMap<String, f64>> {
+    let Some(preference) = &rounds.preference else { return Ok(BTreeMap::new()) };
+    let p = shares(&data.target_counts);
+    let q = match &preference.negatives {
+        NegativeSource::RandomItem { .. } => vec![1.0 / p.len() as f64; p.len()],
+        _ => return Ok(BTreeMap::new()),
+    };
+    let (before, after) = (judge.marginal(&base.valid())?, judge.marginal(&policy.valid())?);
+    let best = theory::optimum(&before, &p, &q, preference.objective.beta);
+    let mut values = BTreeMap::from([
+        ("top3_start".to_owned(), top3(&before)),
+        ("top3_predicted".to_owned(), top3(&best)),
+        ("top3_measured".to_owned(), top3(&after)),
+        ("distance_to_start".to_owned(), theory::total_variation(&after, &before)),
+        ("distance_to_predicted".to_owned(), theory::total_variation(&after, &best)),
+    ]);
+    if let Some(slope) = theory::realised_slope(&after, &before, &p, &q) {
+        values.insert("slope".into(), slope);
+    }
+    Ok(values)
+}

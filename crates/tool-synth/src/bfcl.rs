@@ -2,7 +2,7 @@
 //!
 //! A model's answer is decoded ([`decode`]) into calls, which are then held against a function's documentation and the
 //! allowed values of each parameter ([`Entry`]). Every verdict, every error type and every decoded value is the one that
-//! the package `bfcl-eval` 2026.3.23 gives; `cargo xtask bfcl replay` shows it on a corpus made by that package. The
+//! the package `bfcl-eval` 2026.3.23 gives; `cargo run -p tool-synth --example replay` shows it on a corpus made by that package. The
 //! benchmark's own data are read from the user's copy of the package and are no part of this crate.
 //!
 //! ```

@@ -1,6 +1,6 @@
 //! `package`: what publication would check, crate by crate.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
@@ -30,11 +30,14 @@ pub fn package(arguments: &Package) -> Result<()> {
             return Err(Error::Usage(format!("no published crate {name}; there are {}", known.join(", "))));
         }
     }
+    if !arguments.no_verify {
+        forget_packed(&metadata, &crates)?;
+    }
     let mut rows = Vec::new();
     let mut values = Vec::new();
     let mut failed = Vec::new();
     let chosen = |name: &str| arguments.crates.is_empty() || arguments.crates.iter().any(|own| own == name);
-    for package in crates {
+    for &package in &crates {
         let name = package["name"].as_str().unwrap_or_default();
         if !chosen(name) {
             continue;
@@ -44,7 +47,7 @@ pub fn package(arguments: &Package) -> Result<()> {
         checks.push(docs(name)?);
         checks.push(readme(package)?);
         if !arguments.no_verify {
-            checks.push(verify(name, arguments)?);
+            checks.push(verify(name, &metadata, arguments)?);
         }
         for check in &checks {
             let passed = check.problems.is_empty();
@@ -203,13 +206,59 @@ fn readme(package: &Value) -> Result<Check> {
     Ok(Check { name: "readme", problems })
 }
 
+/// Where packaged files are built: apart from the user's own build, of which nothing need be thrown away.
+fn build_folder(metadata: &Value) -> PathBuf {
+    Path::new(metadata["target_directory"].as_str().unwrap_or("target")).join("package-check")
+}
+
+/// Makes cargo forget what an earlier check packed and built of these crates.
+///
+/// Cargo holds that a version never changes once it is packed: it neither unpacks nor builds the same version again, so
+/// a crate would be checked against its neighbours as they were when they were first packed.
+fn forget_packed(metadata: &Value, crates: &[&Value]) -> Result<()> {
+    let own: Vec<String> =
+        crates.iter().filter_map(|package| Some(format!("{}-", package["name"].as_str()?))).collect();
+    let mut folders = vec![build_folder(metadata).join("debug/.fingerprint")];
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    // Sources unpacked from a registry that is a folder lie under its hash alone; others have the host's name before it.
+    let unpacked = entries(&home.unwrap_or_default().join("registry/src"))?;
+    folders.extend(unpacked.into_iter().filter(|folder| name_of(folder).starts_with('-')));
+    for folder in folders {
+        for entry in entries(&folder)? {
+            let name = name_of(&entry);
+            let rest = own.iter().find_map(|own| name.strip_prefix(own.as_str()));
+            // `rec-core-0.1.0` or `rec-core-0f3a…`, but not `rec-core-extras-…`.
+            if rest.is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit() || b == b'.')) {
+                std::fs::remove_dir_all(&entry).map_err(|error| Error::io(entry, error))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a folder holds; nothing if there is no such folder.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listed = match std::fs::read_dir(folder) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io(folder, error)),
+    };
+    listed.map(|entry| entry.map(|entry| entry.path()).map_err(|error| Error::io(folder, error))).collect()
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 /// Builds the crate from its packaged files, without default features: backends are heavy, and the tests build them
 /// from the same files. Crates that depend on each other are packed together, so that the one finds the other before
 /// either is published.
-fn verify(name: &str, arguments: &Package) -> Result<Check> {
-    let mut command = vec!["package", "--no-default-features", "--package", name];
-    let metadata = metadata()?;
-    let own: Vec<String> = local_dependencies(&metadata, name);
+fn verify(name: &str, metadata: &Value, arguments: &Package) -> Result<Check> {
+    let target = build_folder(metadata).display().to_string();
+    let mut command = vec!["package", "--no-default-features", "--target-dir", &target, "--package", name];
+    let own: Vec<String> = local_dependencies(metadata, name);
     for dependency in &own {
         command.extend(["--package", dependency]);
     }

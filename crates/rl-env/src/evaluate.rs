@@ -6,7 +6,7 @@ use rand::RngExt;
 use rec_core::random::Random;
 
 use crate::Result;
-use crate::bits::MaskedRows;
+use crate::bits::{BitMatrix, MaskedRows};
 use crate::metrics::Episodes;
 use crate::states::States;
 use crate::vec_env::{Autoreset, Mode, VecEnv, VecEnvConfig};
@@ -15,6 +15,8 @@ use crate::world::World;
 /// Plays `episodes` episodes side by side in `world` in one of the test modes, on the true rewards: `act` answers each
 /// batch of states with one item each, none of the masked ones. Users and starts come from `seed` alone, so two policies
 /// can be judged on the same ones.
+///
+/// Where items may come again, an item taken in the last `apart` turns is masked all the same; 0 leaves that to `act`.
 ///
 /// `states` says how many pairs `act` sees and how their rewards are scaled; its content is lost.
 ///
@@ -25,6 +27,7 @@ pub fn play(
     mode: Mode,
     episodes: usize,
     seed: u64,
+    apart: usize,
     mut states: States,
     mut act: impl FnMut(&States, Option<MaskedRows<'_>>, &mut Vec<u32>) -> Result<()>,
 ) -> Result<Episodes> {
@@ -33,10 +36,20 @@ pub fn play(
     let mut env = VecEnv::new(Arc::clone(world), Arc::clone(&world.truth) as _, config)?;
     let mut active: Vec<usize> = (0..episodes).collect();
     let mut items = Vec::with_capacity(episodes);
+    let mut latest = BitMatrix::new(if apart > 0 { episodes } else { 0 }, world.n_items());
     while !active.is_empty() {
         states.clear();
         env.states_into(&active, &mut states);
-        act(&states, env.masked(&active), &mut items)?;
+        let mut masked = env.masked(&active);
+        if masked.is_none() && apart > 0 {
+            for &at in &active {
+                latest.clear(at);
+                let taken = &env.trail(at)[1..];
+                taken.iter().rev().take(apart).for_each(|&item| latest.insert(at, item as usize));
+            }
+            masked = Some(MaskedRows { bits: &latest, rows: &active });
+        }
+        act(&states, masked, &mut items)?;
         env.step_at(&active, &items)?;
         active.retain(|&at| !env.is_done(at));
     }
@@ -72,7 +85,7 @@ mod tests {
     use rec_core::random;
 
     use super::*;
-    use crate::bits::BitMatrix;
+    use crate::{Quit, QuitRule, RewardMatrix, WindowMode};
 
     #[test]
     fn a_uniform_choice_is_uniform_over_what_is_not_masked() {
@@ -95,5 +108,27 @@ mod tests {
         assert!((580..753).contains(&counts[1][1]), "{}", counts[1][1]);
         act(&states, None, &mut items).unwrap();
         assert!(items.len() == 4000 && items.iter().all(|&item| item < 70));
+    }
+
+    #[test]
+    fn items_are_kept_apart_where_they_may_come_again() {
+        let truth = Arc::new(RewardMatrix::new(4, 25, vec![1.0; 100]).unwrap());
+        let quit = Quit { rule: QuitRule::Never, window: 1, mode: WindowMode::Exact };
+        let world = Arc::new(World::new(truth, quit, 20, true).unwrap());
+        let run = |mode, apart| {
+            let act = uniform(world.n_items(), random::stream(2, "test", 0));
+            play(&world, mode, 300, 5, apart, States::new(1), act).unwrap()
+        };
+        let least_gap = |episodes: &Episodes| {
+            let gaps = episodes.items().flat_map(|items| {
+                (0..items.len()).filter_map(move |at| {
+                    items[..at].iter().rev().position(|item| *item == items[at]).map(|gap| gap + 1)
+                })
+            });
+            gaps.min().unwrap_or(usize::MAX)
+        };
+        assert_eq!(least_gap(&run(Mode::FreeB, 0)), 1);
+        assert_eq!(least_gap(&run(Mode::FreeB, 4)), 5);
+        assert_eq!(least_gap(&run(Mode::Nx0, 2)), usize::MAX);
     }
 }

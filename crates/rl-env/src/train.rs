@@ -38,6 +38,8 @@ pub struct TrainConfig {
     pub forced_length: u16,
     /// Whether the free-browsing test keeps the exploration noise, as the reference does for off-policy methods.
     pub judge_with_noise: bool,
+    /// The free-browsing test does not recommend an item of the last so many turns again; 0 leaves that to the policy.
+    pub judge_apart: usize,
     /// A checkpoint is written after every so many epochs.
     pub checkpoint_every: usize,
     /// The seed of everything random.
@@ -57,6 +59,7 @@ impl Default for TrainConfig {
             judge_episodes: 100,
             forced_length: 10,
             judge_with_noise: false,
+            judge_apart: 0,
             checkpoint_every: 5,
             seed: 1,
             compat: Compat::default(),
@@ -128,12 +131,19 @@ pub fn judge(
             if config.judge_with_noise && mode == Mode::FreeB { Acting::JudgeNoisy } else { Acting::Judge };
         let states = States::scaled(policy.window(), scale);
         let seed = sub_seed(config.seed, "judge", epoch);
-        let episodes =
-            play(&task.world, mode, config.judge_episodes, seed, states, |states, masked, items| {
+        let episodes = play(
+            &task.world,
+            mode,
+            config.judge_episodes,
+            seed,
+            config.judge_apart,
+            states,
+            |states, masked, items| {
                 policy.act(states, masked, acting, &mut rng, &mut actions)?;
                 std::mem::swap(items, &mut actions.items);
                 Ok(())
-            })?;
+            },
+        )?;
         Ok::<_, Error>(EpisodeMetrics::of(&episodes, &task.tables))
     };
     Ok(Judged {

@@ -79,7 +79,7 @@ fn batches(mode: Mode, window: WindowMode) -> Option<Vec<EpisodeMetrics>> {
     let tables = ItemTables::new(Likeness::Distance(distances), popularity, vec![]).unwrap();
     let one = |seed| {
         let act = uniform(300, random::stream(seed, "uniform", 0));
-        let episodes = play(&world, mode, 100, seed, States::new(1), act).unwrap();
+        let episodes = play(&world, mode, 100, seed, 0, States::new(1), act).unwrap();
         EpisodeMetrics::of(&episodes, &tables)
     };
     Some((0..200).map(one).collect())

@@ -42,7 +42,7 @@ fn random_policy(source: &Source, settings: &QuitSettings, episodes: usize) -> E
     let (world, tables) = (Arc::new(source.world(settings).unwrap()), source.tables().unwrap());
     let n_items = world.n_items() as u32;
     let mut rng = random::stream(3, "random policy", 0);
-    let played = play(&world, Mode::FreeB, episodes, 11, States::new(1), |states, _, items| {
+    let played = play(&world, Mode::FreeB, episodes, 11, 0, States::new(1), |states, _, items| {
         items.clear();
         items.extend((0..states.len()).map(|_| rng.random_range(0..n_items)));
         Ok(())

@@ -98,7 +98,7 @@ fn user_models_on_coat_err_and_predict_as_the_references_do() {
     }
 
     let judge = |act: &mut Act<'_>| {
-        EpisodeMetrics::of(&play(&world, Mode::FreeB, 200, 1, States::new(1), act).unwrap(), &tables)
+        EpisodeMetrics::of(&play(&world, Mode::FreeB, 200, 1, 0, States::new(1), act).unwrap(), &tables)
     };
     for choice in [Choice::Greedy, Choice::Softmax, Choice::EpsilonGreedy(0.3), Choice::Ucb] {
         let mut recommender = StaticRecommender::new(predicted.clone(), choice).unwrap();

@@ -370,7 +370,9 @@ impl KnownPolicy {
         }
         match self.algorithm {
             Algorithm::Fixed(_) => {
-                entries.retain(|key, _| matches!(key.as_str(), "judge_episodes" | "forced_length"));
+                entries.retain(|key, _| {
+                    matches!(key.as_str(), "judge_episodes" | "forced_length" | "judge_apart")
+                });
                 json!({"training": training})
             }
             Algorithm::Learned { defaults, .. } => {

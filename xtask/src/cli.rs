@@ -108,7 +108,7 @@ pub struct Existing {
 /// Arguments of `quickstart`.
 #[derive(Debug, Args)]
 pub struct Quickstart {
-    /// Only these models, and no policies
+    /// Only these models, and none of the other parts
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     pub models: Vec<String>,
     /// Other seeds than the experiment's

@@ -1,22 +1,18 @@
 //! `quickstart`: the parts that show what the toolkit does on the data that comes with it, in one report.
 
+mod dialogues;
+mod policies;
+mod ranking;
+
 use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use super::compare::{finish, said};
-use super::policies;
 use crate::cli::{Json, Quickstart};
-use crate::comparison::Comparison;
 use crate::error::Result;
-use crate::experiment::{Experiment, Plan};
-use crate::policies::execute::execute;
-use crate::policies::experiment::{PolicyExperiment, PolicyPlan};
-use crate::policies::outcome::PolicyComparison;
 use crate::report::html::{self, Section};
-use crate::report::{policy_sections, sections};
-use crate::{output, runs, table};
+use crate::{output, table};
 
 /// What a part gives to the report.
 struct Outcome {
@@ -26,16 +22,13 @@ struct Outcome {
     facts: String,
     sections: Vec<Section>,
     json: Value,
-    /// What is printed at the end.
-    found: Found,
+    /// Prints what was found, unless `--json` takes standard output, and fails if a run did.
+    told: Box<dyn FnOnce(&Json) -> Result<()>>,
 }
 
-/// What a part compared.
-enum Found {
-    /// Ranking models.
-    Models(Comparison),
-    /// Policies.
-    Policies(PolicyComparison),
+/// Whether `--json` takes standard output, so that no table belongs there.
+fn printed(json: &Json) -> bool {
+    json.json.as_deref() == Some(Path::new("-"))
 }
 
 /// A part of the quick start: one system, or one thing to see. Its runs go to a folder of its own name, its JSON
@@ -46,7 +39,11 @@ struct Part {
 }
 
 /// The parts in the order of the report. The first one's finding heads the page.
-const PARTS: &[Part] = &[Part { name: "ranking", run: ranking }, Part { name: "policies", run: long_term }];
+const PARTS: &[Part] = &[
+    Part { name: "ranking", run: ranking::run },
+    Part { name: "policies", run: policies::run },
+    Part { name: "dialogues", run: dialogues::run },
+];
 
 /// Runs all parts and writes `report.html` and `report.json`.
 ///
@@ -74,73 +71,12 @@ pub fn quickstart(arguments: &Quickstart) -> Result<()> {
     let json: Map<String, Value> =
         outcomes.iter().map(|(name, outcome)| ((*name).to_owned(), outcome.json.clone())).collect();
     let json_path = arguments.out.join("report.json");
-    table::write(&json_path, &format!("{:#}\n", Value::Object(json.clone())))?;
+    table::write(&json_path, &format!("{:#}\n", Value::Object(json)))?;
     // `--json` has the form of `compare`; report.json has all parts by name.
-    let printed = arguments.json.json.as_deref() == Some(Path::new("-"));
     let mut result = Ok(());
-    for (_, outcome) in &outcomes {
-        let finished = match &outcome.found {
-            Found::Models(comparison) => finish(comparison, &arguments.json, false),
-            Found::Policies(comparison) if printed => policies::failed(comparison),
-            Found::Policies(comparison) => policies::finish(comparison, &Json::default(), false),
-        };
-        result = result.and(finished);
+    for (_, outcome) in outcomes {
+        result = result.and((outcome.told)(&arguments.json));
     }
     output::note(format!("wrote {} and {}", page_path.display(), json_path.display()));
     result
-}
-
-/// Ranking models side by side.
-fn ranking(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
-    let (name, mut experiment) = Experiment::open("quickstart")?;
-    if !arguments.models.is_empty() {
-        experiment.models = arguments.models.clone();
-    }
-    if !arguments.seeds.is_empty() {
-        experiment.seeds = arguments.seeds.clone();
-    }
-    let plan = Plan::new(&name, experiment, &arguments.settings)?;
-    output::note(format!(
-        "{} models on {}; runs in {}",
-        plan.models.len(),
-        plan.experiment.data,
-        out.display()
-    ));
-    // The folder is the quick start's own: running it again means running it again.
-    let mut existing = arguments.existing;
-    existing.fresh |= !existing.resume;
-    let comparison = runs::execute(&plan, out, existing)?;
-    Ok(Outcome {
-        lead: sections::lead(&comparison),
-        facts: sections::facts_line(&comparison),
-        sections: sections::all(&comparison, &said()),
-        json: comparison.full_json(),
-        found: Found::Models(comparison),
-    })
-}
-
-/// Policies in a world of simulated users.
-fn long_term(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
-    let (name, mut experiment) = PolicyExperiment::open("quickstart")?;
-    if !arguments.seeds.is_empty() {
-        experiment.seeds = arguments.seeds.clone();
-    }
-    let plan = PolicyPlan::new(&name, experiment, &[])?;
-    let out = out.join("policies");
-    output::note(format!(
-        "{} policies in {}; runs in {}",
-        plan.policies.len(),
-        plan.experiment.world,
-        out.display()
-    ));
-    let mut existing = arguments.existing;
-    existing.fresh |= !existing.resume;
-    let comparison = execute(&plan, &out, existing, policies::cores())?;
-    Ok(Outcome {
-        lead: policy_sections::lead(&comparison),
-        facts: policy_sections::facts_line(&comparison),
-        sections: policy_sections::results(&comparison),
-        json: comparison.full_json(),
-        found: Found::Policies(comparison),
-    })
 }

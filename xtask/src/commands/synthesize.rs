@@ -8,7 +8,9 @@ use crate::cli::{Synthesize, SynthesizeAction};
 use crate::error::{Error, Result};
 use crate::{output, table};
 
-struct Bar(Option<indicatif::ProgressBar>);
+/// Shows how many blocks are made.
+#[derive(Default)]
+pub struct Bar(Option<indicatif::ProgressBar>);
 
 impl Observer for Bar {
     fn progress(&mut self, progress: &Progress<'_>) {
@@ -41,7 +43,7 @@ pub fn synthesize(arguments: &Synthesize) -> Result<()> {
         .num_threads(arguments.threads)
         .build()
         .map_err(|error| Error::Failed(error.to_string()))?;
-    workers.install(|| shard::run_offline(&config, &arguments.out, part, &mut Bar(None)))?;
+    workers.install(|| shard::run_offline(&config, &arguments.out, part, &mut Bar::default()))?;
     if part == Shard::WHOLE {
         return told(&shard::finish(&arguments.out, "offline")?, arguments);
     }
@@ -63,17 +65,21 @@ fn told(summary: &Summary, arguments: &Synthesize) -> Result<()> {
         Some(path) => table::write(path, &text)?,
         None => {}
     }
-    output::line(format!("{} verified dialogues over {} APIs", summary.samples, summary.apis));
-    for (kind, count) in &summary.types {
-        output::line(format!("  {kind:<12} {count}"));
-    }
-    let tally = &summary.tally;
-    output::line(format!(
-        "{} plans, {} spoken as the goal asks, {} pass the rules, {} the experts",
-        tally.attempts, tally.spoken, tally.rules, tally.experts
-    ));
+    lines(summary).into_iter().for_each(output::line);
     for path in &summary.files {
         output::note(format!("wrote {}", path.display()));
     }
     Ok(())
+}
+
+/// The summary for people.
+pub fn lines(summary: &Summary) -> Vec<String> {
+    let tally = &summary.tally;
+    let head = format!("{} verified dialogues over {} APIs", summary.samples, summary.apis);
+    let kinds = summary.types.iter().map(|(kind, count)| format!("  {kind:<12} {count}"));
+    let funnel = format!(
+        "{} plans, {} spoken as the goal asks, {} pass the rules, {} the experts",
+        tally.attempts, tally.spoken, tally.rules, tally.experts
+    );
+    std::iter::once(head).chain(kinds).chain([funnel]).collect()
 }

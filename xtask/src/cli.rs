@@ -147,9 +147,25 @@ pub struct Synthesize {
     /// Threads; 0 takes all cores
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
-    /// Who plays user, assistant and tool
-    #[arg(long, value_name = "offline", default_value = "offline")]
+    /// Who plays user, assistant, tool and experts: `offline`, or the base address of an OpenAI-compatible endpoint, such as
+    /// http://127.0.0.1:8000/v1. Its replies are kept in --out/replies, so that --resume asks nothing twice
+    #[arg(long, value_name = "offline|URL", default_value = "offline")]
     pub engine: String,
+    /// The model at the endpoint
+    #[arg(long, value_name = "NAME", default_value = "sextant-rules")]
+    pub model: String,
+    /// The environment variable that holds the endpoint's key
+    #[arg(long, value_name = "VARIABLE")]
+    pub key_variable: Option<String>,
+    /// Requests at once to the endpoint
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub concurrency: usize,
+    /// Requests a minute to the endpoint, at most
+    #[arg(long, value_name = "N")]
+    pub per_minute: Option<f64>,
+    /// The most tokens of a reply
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub max_tokens: u32,
     /// Where the data go
     #[arg(long, value_name = "FOLDER", default_value = "runs/dialogues", global = true)]
     pub out: PathBuf,
@@ -165,6 +181,25 @@ pub struct Synthesize {
 pub enum SynthesizeAction {
     /// Merges the shards in --out, and writes exports, data card and pages
     Merge,
+    /// Puts the offline engine behind an OpenAI-compatible endpoint on the loopback interface, until it is killed
+    ///
+    /// It is no language model: it answers the typed tasks that `synthesize --engine` sends along, and other requests as an
+    /// assistant with the tools of the request. --apis and --seed must be those of the client. The first line on standard
+    /// output is its base address.
+    Serve {
+        /// The port; 0 takes a free one
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        port: u16,
+        /// The pool's tools
+        #[arg(long, value_name = "N", default_value_t = 2000)]
+        apis: usize,
+        /// The pool's seed
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+        /// The time before every answer, in milliseconds
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        latency: u64,
+    },
 }
 
 /// Arguments of `run`.

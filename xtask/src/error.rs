@@ -94,9 +94,19 @@ impl From<rl_env::Error> for Error {
     }
 }
 
+impl From<chat_model::Error> for Error {
+    fn from(error: chat_model::Error) -> Self {
+        match error {
+            chat_model::Error::Config { .. } => Self::Usage(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
 impl From<tool_synth::Error> for Error {
     fn from(error: tool_synth::Error) -> Self {
         match error {
+            tool_synth::Error::Chat(error) => error.into(),
             tool_synth::Error::Core(error) => Self::Core(error),
             tool_synth::Error::Config { .. } => Self::Usage(error.to_string()),
             tool_synth::Error::Format { .. } | tool_synth::Error::Invalid(_) => Self::Data(error.to_string()),

@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config { count, ..Config::default() };
     shard::run_offline(&config, &out, part, &mut ())?;
     if part == Shard::WHOLE {
-        println!("{}", serde_json::to_string_pretty(&shard::finish(&out, "offline")?)?);
+        println!("{}", serde_json::to_string_pretty(&shard::finish(&out)?)?);
     }
     Ok(())
 }

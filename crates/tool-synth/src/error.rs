@@ -53,6 +53,10 @@ pub enum Error {
     #[cfg(feature = "synthesis")]
     #[error(transparent)]
     Core(#[from] rec_core::Error),
+    /// An endpoint.
+    #[cfg(feature = "endpoint")]
+    #[error(transparent)]
+    Chat(#[from] chat_model::Error),
     /// Something that was asked for does not fit what there is.
     #[error("{0}")]
     Invalid(String),

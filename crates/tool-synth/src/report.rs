@@ -115,13 +115,7 @@ fn rate(part: u64, whole: u64) -> String {
 }
 
 /// The data card: counts, diversity, pass rate of each layer, reasons of rejection, complexity.
-pub fn data_card(
-    samples: &[Trajectory],
-    tally: &Tally,
-    diversity: &Diversity,
-    config: &Config,
-    engine: &str,
-) -> String {
+pub fn data_card(samples: &[Trajectory], tally: &Tally, diversity: &Diversity, config: &Config) -> String {
     let mut body = format!(
         "<h1>Synthesised dialogues with tools</h1><p>{} verified dialogues over {} APIs of {} domains. Engine: {}. Seed {}. \
          Made after ToolACE (arXiv 2409.00920); nothing in it comes from people, and names, addresses and figures are \
@@ -129,7 +123,7 @@ pub fn data_card(
         samples.len(),
         diversity.apis,
         diversity.domains.len(),
-        escape(engine),
+        escape(&config.engine),
         config.seed
     );
     let used: std::collections::HashSet<&str> =

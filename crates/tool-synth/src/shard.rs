@@ -19,7 +19,7 @@ use rec_core::run::replace_file;
 use rec_core::{Json, Observer, Progress, Trajectory};
 use serde::Serialize;
 
-use crate::engine::RuleEngine;
+use crate::engine::{Engine, RuleEngine};
 use crate::error::{Error, Result};
 use crate::synthesis::{Config, Synthesizer, Tally};
 use crate::tss::{Diversity, Grammar, Pool};
@@ -177,6 +177,28 @@ pub fn merge(out: &Path) -> Result<(Vec<Trajectory>, Tally, Config)> {
     Ok((samples, total, config))
 }
 
+/// Makes a shard with `engine`, over the pool that the configuration asks for.
+///
+/// # Errors
+/// As for [`run`], and [`Error::Config`] if the configuration names another engine.
+pub fn run_with(
+    engine: &dyn Engine,
+    config: &Config,
+    out: &Path,
+    shard: Shard,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    if engine.name() != config.engine {
+        let told = format!("{} in the configuration, but {} is there", config.engine, engine.name());
+        return Err(Error::config("engine", told));
+    }
+    open(out, config)?;
+    let grammar = Grammar::embedded();
+    let pool = Pool::synthesise(grammar, &config.pool, config.seed)?;
+    let synthesizer = Synthesizer::new(grammar, &pool, config, engine)?;
+    run(&synthesizer, config, out, shard, observer)
+}
+
 /// Makes a shard with the offline engine: pool, engine and pipeline from the configuration alone.
 ///
 /// # Errors
@@ -210,7 +232,7 @@ pub struct Summary {
 ///
 /// # Errors
 /// As for [`merge`] and [`export::write_all`].
-pub fn finish(out: &Path, engine: &str) -> Result<Summary> {
+pub fn finish(out: &Path) -> Result<Summary> {
     let (samples, tally, config) = merge(out)?;
     let grammar = Grammar::embedded();
     let pool = Pool::synthesise(grammar, &config.pool, config.seed)?;
@@ -227,7 +249,7 @@ pub fn finish(out: &Path, engine: &str) -> Result<Summary> {
                 .collect();
         apis.push_str(&format!("{row}\n"));
     }
-    let card = report::data_card(&samples, &tally, &diversity, &config, engine);
+    let card = report::data_card(&samples, &tally, &diversity, &config);
     let pages = report::leaf_through(&samples[..samples.len().min(500)]);
     for (name, text) in [("apis.jsonl", &apis), ("data_card.html", &card), ("browse.html", &pages)] {
         let path = out.join(name);

@@ -23,6 +23,8 @@ use crate::tss::{Grammar, Pool, PoolConfig};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Who plays all agents, as the engine calls itself.
+    pub engine: String,
     /// How many verified dialogues.
     pub count: u64,
     /// The seed of all choices.
@@ -52,6 +54,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            engine: "offline".to_owned(),
             count: 10_000,
             seed: 1,
             pool: PoolConfig::default(),
@@ -198,7 +201,8 @@ impl<'a> Synthesizer<'a> {
             .into_par_iter()
             .map(|index| {
                 let plan = self.planner.plan(seed, index, 0);
-                let spoken = self.stage().speak(&plan, mix(seed, index, 0))?;
+                let spoken =
+                    readable(self.stage().speak(&plan, mix(seed, index, 0)))?.and_then(|spoken| spoken);
                 Ok(spoken.ok().map(|spoken| (spoken.trajectory, spoken.solved)))
             })
             .collect();
@@ -279,7 +283,7 @@ impl<'a> Synthesizer<'a> {
         tally: &mut Tally,
     ) -> Result<Option<Trajectory>> {
         tally.attempts += 1;
-        let spoken = match self.stage().speak(plan, seed)? {
+        let spoken = match readable(self.stage().speak(plan, seed))?.and_then(|spoken| spoken) {
             Ok(spoken) => spoken,
             Err(reject) => {
                 tally.reject(&reject);
@@ -326,13 +330,28 @@ impl<'a> Synthesizer<'a> {
             return Ok(None);
         }
         tally.rules += 1;
-        let opinions = self.stage().examine(&sample, seed)?;
+        let opinions = match readable(self.stage().examine(&sample, seed))? {
+            Ok(opinions) => opinions,
+            Err(reject) => {
+                tally.reject(&reject);
+                return Ok(None);
+            }
+        };
         if let Some((expert, _)) = opinions.iter().find(|(_, opinion)| !opinion.pass) {
             tally.reject(&Reject::Expert(expert.name()));
             return Ok(None);
         }
         tally.experts += 1;
         Ok(Some(sample))
+    }
+}
+
+/// A reply that cannot be read spoils the dialogue, not the run.
+fn readable<T>(result: Result<T>) -> Result<std::result::Result<T, Reject>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(Error::Reply { .. }) => Ok(Err(Reject::Unreadable)),
+        Err(error) => Err(error),
     }
 }
 

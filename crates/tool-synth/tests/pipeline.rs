@@ -211,7 +211,7 @@ fn the_same_bytes_for_any_number_of_threads_and_shards() {
     let page = report::leaf_through(&samples[..20]);
     assert_eq!(page.matches("<article").count(), 20);
     let pool = Pool::synthesise(grammar(), &config.pool, config.seed).unwrap();
-    let card = report::data_card(&samples, &tally, &Diversity::of(&pool, grammar()), &config, "offline");
+    let card = report::data_card(&samples, &tally, &Diversity::of(&pool, grammar()), &config);
     assert!(card.contains("Why plans were given up") && card.contains("<svg"));
 }
 

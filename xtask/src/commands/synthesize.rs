@@ -1,8 +1,19 @@
 //! `synthesize`: dialogues with tools, verified, in shards; and what is made of them.
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_model::SharedModel;
+use chat_model::http::{EndpointConfig, OpenAiCompatible};
+use chat_model::layer::{Cache, CacheConfig, RateConfig, RateLimit, Retry, RetryConfig};
+use chat_model::server::{Faults, Server, ServerConfig};
 use rec_core::{Observer, Progress};
+use tokio::runtime::Runtime;
+use tool_synth::engine::{ChatEngine, Engine, RuleModel};
 use tool_synth::shard::{self, Shard, Summary};
 use tool_synth::synthesis::Config;
+use tool_synth::tss::{Grammar, Pool, PoolConfig};
 
 use crate::cli::{Synthesize, SynthesizeAction};
 use crate::error::{Error, Result};
@@ -19,16 +30,17 @@ impl Observer for Bar {
     }
 }
 
-/// Makes a shard, and all that follows from the shards if it is the only one; or merges the shards that are there.
+/// Makes a shard, and all that follows from the shards if it is the only one; or merges the shards that are there; or serves.
 ///
 /// # Errors
-/// Settings that are not accepted, a folder begun with others, blocks that are missing.
+/// Settings that are not accepted, a folder begun with others, blocks that are missing, an endpoint that does not answer.
 pub fn synthesize(arguments: &Synthesize) -> Result<()> {
-    if let Some(SynthesizeAction::Merge) = arguments.action {
-        return told(&shard::finish(&arguments.out, "offline")?, arguments);
-    }
-    if arguments.engine != "offline" {
-        return Err(Error::Usage(format!("--engine {}: only offline is there", arguments.engine)));
+    match arguments.action {
+        Some(SynthesizeAction::Merge) => return told(&shard::finish(&arguments.out)?, arguments),
+        Some(SynthesizeAction::Serve { port, apis, seed, latency }) => {
+            return serve(port, apis, seed, latency);
+        }
+        None => {}
     }
     let part: Shard = arguments.shard.parse()?;
     let mut config = Config { count: arguments.count, seed: arguments.seed, ..Config::default() };
@@ -39,13 +51,20 @@ pub fn synthesize(arguments: &Synthesize) -> Result<()> {
             arguments.out.display()
         )));
     }
-    let workers = rayon::ThreadPoolBuilder::new()
-        .num_threads(arguments.threads)
-        .build()
-        .map_err(|error| Error::Failed(error.to_string()))?;
-    workers.install(|| shard::run_offline(&config, &arguments.out, part, &mut Bar::default()))?;
+    if arguments.engine == "offline" {
+        let make = || shard::run_offline(&config, &arguments.out, part, &mut Bar::default());
+        workers(arguments.threads)?.install(make)?;
+    } else {
+        let runtime = runtime()?;
+        let model = endpoint(arguments, &runtime)?;
+        let engine = ChatEngine::new(model, runtime.handle().clone(), arguments.max_tokens);
+        config.engine = engine.name();
+        // The threads wait for replies: as many as there may be requests on their way.
+        let make = || shard::run_with(&engine, &config, &arguments.out, part, &mut Bar::default());
+        workers(arguments.concurrency)?.install(make)?;
+    }
     if part == Shard::WHOLE {
-        return told(&shard::finish(&arguments.out, "offline")?, arguments);
+        return told(&shard::finish(&arguments.out)?, arguments);
     }
     output::note(format!(
         "shard {} is made; once all are, `synthesize merge --out {}`",
@@ -53,6 +72,55 @@ pub fn synthesize(arguments: &Synthesize) -> Result<()> {
         arguments.out.display()
     ));
     Ok(())
+}
+
+fn workers(threads: usize) -> Result<rayon::ThreadPool> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(|error| Error::Failed(error.to_string()))
+}
+
+fn runtime() -> Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| Error::Failed(error.to_string()))
+}
+
+/// The endpoint, behind a cache, retries and its rate.
+fn endpoint(arguments: &Synthesize, runtime: &Runtime) -> Result<SharedModel> {
+    // Layers with clocks are made where there is a runtime.
+    let _entered = runtime.enter();
+    let endpoint = EndpointConfig {
+        key_variable: arguments.key_variable.clone(),
+        send_task: arguments.model == SERVED,
+        ..EndpointConfig::new(&arguments.engine, &arguments.model)
+    };
+    let model: SharedModel = Arc::new(OpenAiCompatible::new(endpoint)?);
+    let rate = RateConfig {
+        concurrency: arguments.concurrency.max(1),
+        requests_per_minute: arguments.per_minute,
+        ..RateConfig::default()
+    };
+    let model: SharedModel = Arc::new(RateLimit::new(model, rate)?);
+    let retries = RetryConfig { attempts: 10, unreadable: true, ..RetryConfig::default() };
+    let model: SharedModel = Arc::new(Retry::new(model, retries));
+    let folder = arguments.out.join("replies");
+    Ok(Arc::new(Cache::new(model, CacheConfig { folder, epoch: String::new(), max_bytes: u64::MAX })?))
+}
+
+/// The name of the offline engine behind an endpoint; only it reads typed tasks.
+const SERVED: &str = "sextant-rules";
+
+fn serve(port: u16, apis: usize, seed: u64, latency: u64) -> Result<()> {
+    let pool = Pool::synthesise(Grammar::embedded(), &PoolConfig { apis, ..PoolConfig::default() }, seed)?;
+    let model = RuleModel::new(pool, Config::default().noise);
+    let runtime = runtime()?;
+    let config = ServerConfig {
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        faults: Faults { latency: Duration::from_millis(latency), ..Faults::default() },
+        ..ServerConfig::default()
+    };
+    let server = runtime.block_on(Server::start(Arc::new(model), config))?;
+    output::line(server.base_url());
+    runtime.block_on(std::future::pending())
 }
 
 fn told(summary: &Summary, arguments: &Synthesize) -> Result<()> {

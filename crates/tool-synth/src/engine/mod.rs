@@ -6,6 +6,8 @@
 //! goal that a solver could look at.
 
 mod action;
+#[cfg(feature = "endpoint")]
+mod endpoint;
 mod prompts;
 mod simulator;
 pub mod solver;
@@ -13,6 +15,8 @@ pub mod solver;
 use rec_core::{Message, ToolCall, ToolSpec, Trajectory};
 
 pub use action::{Action, Decision, Origin, render};
+#[cfg(feature = "endpoint")]
+pub use endpoint::{ChatEngine, RuleModel};
 pub use simulator::simulate;
 
 use crate::dlv::Expert;

@@ -39,7 +39,8 @@ impl DialogType {
 }
 
 /// Which of several results is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Pick {
     /// The first, second, …
     Place(usize),
@@ -50,7 +51,7 @@ pub enum Pick {
 }
 
 /// Something that the user wants done.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wish {
     /// Index into [`Pool::apis`].
     pub api: usize,
@@ -65,7 +66,8 @@ pub struct Wish {
 }
 
 /// One turn of the user.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Turn {
     /// Calls are wanted; one value may be told only when asked.
     Calls {
@@ -88,7 +90,7 @@ pub enum Turn {
 }
 
 /// How a user speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Style {
     /// In few words.

@@ -2,11 +2,12 @@
 
 use rand::RngExt;
 use rec_core::random::Random;
+use serde::{Deserialize, Serialize};
 
 use crate::tss::kind::{date_after, distinct, pick, say_date};
 
 /// A message without need of a tool.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Talk {
     /// What the user says.
     pub message: String,

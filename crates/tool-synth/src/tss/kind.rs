@@ -6,6 +6,7 @@ use rand::RngExt;
 use rec_core::Json;
 use rec_core::json::Object;
 use rec_core::random::Random;
+use serde::{Deserialize, Serialize};
 
 use super::words;
 
@@ -57,7 +58,7 @@ pub enum Kind {
 }
 
 /// How values are written out in a sentence.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wording {
     /// How dates look: 0 `14 March 2026`, 1 `March 14, 2026`, 2 `2026-03-14`.
     pub date: u8,

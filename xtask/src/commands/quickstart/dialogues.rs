@@ -32,7 +32,7 @@ pub fn run(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
     output::note(format!("{COUNT} dialogues with tools; data in {}", out.display()));
     let config = Config { count: COUNT, ..Config::default() };
     shard::run_offline(&config, &out, Shard::WHOLE, &mut Bar::default())?;
-    let summary = shard::finish(&out, "offline")?;
+    let summary = shard::finish(&out)?;
     let (samples, _, _) = shard::merge(&out)?;
     let tally = &summary.tally;
     Ok(Outcome {

@@ -1,0 +1,83 @@
+//! `synthesize` as a user runs it: over HTTP, killed and gone on with, and in shards.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const COMMON: [&str; 4] = ["--count", "60", "--apis", "200"];
+
+fn xtask(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.arg("synthesize").args(arguments);
+    command
+}
+
+fn run(arguments: &[&str]) {
+    let output = xtask(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn samples(out: &Path) -> String {
+    std::fs::read_to_string(out.join("samples.jsonl")).unwrap()
+}
+
+fn files(folder: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries.flatten().map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
+}
+
+/// A child that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_run_over_http_that_was_killed_goes_on_to_the_bytes_of_one_offline() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let serve = xtask(&["serve", "--apis", "200", "--latency", "2"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut serve = Killed(serve);
+    let mut address = String::new();
+    BufReader::new(serve.0.stdout.take().unwrap()).read_line(&mut address).unwrap();
+
+    let out = path("http").display().to_string();
+    let over_http =
+        [&COMMON[..], &["--engine", address.trim(), "--concurrency", "8", "--resume", "--out", &out]]
+            .concat();
+    let child = xtask(&over_http).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = Killed(child);
+    let start = Instant::now();
+    while files(&path("http").join("replies")) < 300 {
+        assert!(start.elapsed() < Duration::from_secs(120), "no replies came");
+        assert!(child.0.try_wait().unwrap().is_none(), "it was done before it could be killed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(child);
+    assert!(!path("http").join("samples.jsonl").exists());
+    run(&over_http);
+
+    let offline = path("offline").display().to_string();
+    run(&[&COMMON[..], &["--out", &offline]].concat());
+    assert_eq!(samples(&path("http")).lines().count(), 60);
+    assert_eq!(samples(&path("http")), samples(&path("offline")));
+
+    // The same folder does not take another engine's dialogues.
+    let other = xtask(&[&COMMON[..], &["--resume", "--out", &out]].concat()).output().unwrap();
+    assert_eq!(other.status.code(), Some(2), "{}", String::from_utf8_lossy(&other.stderr));
+}
+
+#[test]
+fn an_endpoint_that_is_not_there_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().display().to_string();
+    let arguments = ["--engine", "ftp://127.0.0.1/v1", "--out", &out];
+    let output = xtask(&arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("ftp is not http or https"));
+}

@@ -10,7 +10,7 @@ use crate::dlv::{self, Expert, RULES};
 use crate::synthesis::{Config, Tally};
 use crate::tss::Diversity;
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2430;\
+const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2430;\
 background:#fff}h1,h2{line-height:1.2}table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .75rem;text-align:left;\
 border-bottom:1px solid #d8dee6}td.n{text-align:right;font-variant-numeric:tabular-nums}svg{max-width:100%;height:auto}\
 .user,.assistant,.tool{border-left:4px solid #4878a8;padding:.25rem .75rem;margin:.5rem 0;white-space:pre-wrap;\

@@ -3,6 +3,13 @@
 //! It goes from bytes to values without tokens or a tree. Whatever it is not sure of it leaves to the whole grammar
 //! ([`super::decode::decode_python`]); a test holds the two together.
 
+#[cfg(feature = "bfcl-java-js")]
+pub(super) mod java;
+#[cfg(feature = "bfcl-java-js")]
+pub(super) mod javascript;
+#[cfg(feature = "bfcl-java-js")]
+pub(super) mod source;
+
 use super::decode::call;
 use crate::pyexpr::lex::is_keyword;
 use crate::value::{Dict, Int, Str, Value};

@@ -7,8 +7,7 @@ use tree_sitter::{Language, Node, Parser, Tree};
 
 use super::decode::call;
 use super::quick::javascript::without_quotes;
-use super::quick::source::Known;
-use super::quick::{java, javascript};
+use super::quick::{Known, java, javascript};
 use crate::value::{Dict, Str, Value};
 
 /// Python's recursion limit, about. Nothing that a test asks for comes near.

@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::source::{Known, MAX_OPERANDS, Source};
+use super::Known;
+use super::source::{MAX_OPERANDS, Source};
 use crate::bfcl::decode::call;
 use crate::value::{Dict, Str, Value};
 

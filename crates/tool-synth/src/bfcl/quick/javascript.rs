@@ -2,7 +2,8 @@
 //!
 //! As with [Java](super::java), what is neither plain nor surely an error is left to the grammar.
 
-use super::source::{Known, MAX_OPERANDS, Source};
+use super::Known;
+use super::source::{MAX_OPERANDS, Source};
 use crate::bfcl::decode::call;
 use crate::value::{Dict, Str, Value};
 

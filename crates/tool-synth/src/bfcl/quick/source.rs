@@ -1,14 +1,5 @@
 //! What Java and JavaScript share for a reader that goes straight from bytes to values.
 
-/// What a quick reader found out; nothing (`Option::None`) where the grammar has to decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::bfcl) enum Known<T> {
-    /// What the grammar gives too.
-    Value(T),
-    /// The grammar cannot read the text without an error in the tree, or the official decoder raises.
-    Failure,
-}
-
 /// Deeper nesting is left to the grammar.
 pub(super) const MAX_DEPTH: usize = 40;
 

@@ -27,7 +27,17 @@ pub fn decode(text: &str, format: Format, tagged: bool) -> Option<Value> {
     let text =
         if tagged { between(&text, "<TOOLCALL>", "</TOOLCALL>")?.trim_matches(is_space) } else { &text };
     match format {
-        Format::Python => decode_python(text),
+        Format::Python => {
+            // Between tags no bracket is added.
+            if tagged && text.starts_with('[') && text.ends_with(']') {
+                match quick::python::decode(text) {
+                    Some(Known::Value(calls)) => return Some(calls),
+                    Some(Known::Failure) => return None,
+                    None => {}
+                }
+            }
+            decode_python(text)
+        }
         Format::Json => structured::decode_json(text),
         Format::VerboseXml => structured::decode_xml(text, true),
         Format::ConciseXml => structured::decode_xml(text, false),

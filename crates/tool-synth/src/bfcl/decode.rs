@@ -14,7 +14,7 @@ use crate::value::{Dict, Str, Value};
 ///
 /// With `tagged`, the calls stand between `<TOOLCALL>` and `</TOOLCALL>`.
 pub fn decode(text: &str, format: Format, tagged: bool) -> Option<Value> {
-    let text = text.trim_matches(['`', '\n', ' ']);
+    let text = trimmed(text);
     if format == Format::Python && !tagged {
         // Most answers need no more than this.
         match quick::python::decode(text) {
@@ -47,6 +47,16 @@ pub fn decode(text: &str, format: Format, tagged: bool) -> Option<Value> {
         Format::JavaScript => super::trees::decode_javascript(without_ends(text)),
         #[cfg(not(feature = "bfcl-java-js"))]
         Format::Java | Format::JavaScript => None,
+    }
+}
+
+/// Text without the backticks, line ends and blanks at its ends.
+pub(super) fn trimmed(text: &str) -> &str {
+    let is_kept = |byte: &u8| !matches!(byte, b'`' | b'\n' | b' ');
+    let bytes = text.as_bytes();
+    match (bytes.iter().position(is_kept), bytes.iter().rposition(is_kept)) {
+        (Some(start), Some(end)) => &text[start..=end],
+        _ => "",
     }
 }
 

@@ -68,10 +68,11 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_blanks(&mut self) -> bool {
-        let rest = self.rest().trim_start_matches([' ', '\t', '\n', '\r']);
-        let skipped = self.text.len() - rest.len() > self.at;
-        self.at = self.text.len() - rest.len();
-        skipped
+        let start = self.at;
+        while matches!(self.text.as_bytes().get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+        self.at > start
     }
 
     /// Everything up to a mark, which is walked over.

@@ -34,7 +34,7 @@ mod xml;
 
 use crate::value::Value;
 
-pub use check::{check, normalize};
+pub use check::{Pairing, check, normalize};
 pub use convert::{convert_java, convert_javascript};
 pub use decode::{decode, decode_native, is_call_list};
 pub use entry::Entry;
@@ -99,15 +99,15 @@ pub fn language(category: &str) -> Language {
 
 /// Decodes and checks the text of an answer. `category` decides how calls and answers are paired.
 pub fn evaluate(entry: &Entry, text: &str, category: &str, format: Format, tagged: bool) -> Outcome {
-    judge(entry, decode(text, format, tagged).as_ref(), category, false)
+    judge(entry, decode(text, format, tagged).as_ref(), Pairing::of(category), false)
 }
 
 /// Checks what decoding gave (nothing if it failed). With `underscores`, a dot in an expected name is an underscore, as
 /// in native calls.
-pub fn judge(entry: &Entry, decoded: Option<&Value>, category: &str, underscores: bool) -> Outcome {
+pub fn judge(entry: &Entry, decoded: Option<&Value>, pairing: Pairing, underscores: bool) -> Outcome {
     let Some(decoded) = decoded else { return Outcome::Invalid("ast_decoder:decoder_failed") };
     match decoded {
-        Value::List(calls) if is_call_list(decoded) => check(entry, calls, category, underscores),
+        Value::List(calls) if is_call_list(decoded) => check(entry, calls, pairing, underscores),
         _ => Outcome::Invalid("ast_decoder:decoder_wrong_output_format"),
     }
 }

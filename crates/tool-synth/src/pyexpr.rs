@@ -20,7 +20,7 @@
 mod fold;
 mod format_string;
 pub(crate) mod lex;
-mod literal;
+pub(crate) mod literal;
 mod parse;
 mod target;
 mod unparse;

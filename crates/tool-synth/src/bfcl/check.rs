@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::convert::{convert_java, convert_javascript};
-use super::entry::{Allowed, Answer, Entry, Function, Nested, Parameter};
+use super::entry::{Allowed, Answer, Entry, Function, Nested, Parameter, Slot};
 use super::{Language, Outcome};
 use crate::value::{Dict, Kind, Value};
 
@@ -19,22 +19,43 @@ fn wrong<T>(error: &'static str) -> Checked<T> {
     Err(Failure::Error(error))
 }
 
-/// Checks decoded calls, each a dictionary with one member.
-///
-/// Categories with "parallel" in their name pair every expected call, in order, with the first output left that passes;
-/// those with "multiple" look the function up by the expected name; all others take the first function.
-pub fn check(entry: &Entry, calls: &[Value], category: &str, underscores: bool) -> Outcome {
-    let checked = if category.contains("parallel") {
-        parallel(entry, calls, underscores)
-    } else if category.contains("multiple") {
-        multiple(entry, calls, underscores)
-    } else if calls.len() == 1 {
-        match (entry.functions.first(), entry.answers.first()) {
-            (Some(function), Some(answer)) => one(entry.language, function, &calls[0], answer, underscores),
-            _ => Err(Failure::Raise),
+/// How the calls of an answer are paired with the expected ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairing {
+    /// One call against the first function and the first expected call.
+    Simple,
+    /// As many calls as expected ones; the first is checked, against the function of the expected name.
+    Multiple,
+    /// Every expected call, in order, takes the first call left that passes.
+    Parallel,
+}
+
+impl Pairing {
+    /// What the benchmark does in a category: by whether "parallel", or else "multiple", is in its name.
+    pub fn of(category: &str) -> Self {
+        if category.contains("parallel") {
+            Self::Parallel
+        } else if category.contains("multiple") {
+            Self::Multiple
+        } else {
+            Self::Simple
         }
-    } else {
-        wrong("simple_function_checker:wrong_count")
+    }
+}
+
+/// Checks decoded calls, each a dictionary with one member.
+pub fn check(entry: &Entry, calls: &[Value], pairing: Pairing, underscores: bool) -> Outcome {
+    let checked = match pairing {
+        Pairing::Parallel => parallel(entry, calls, underscores),
+        Pairing::Multiple => multiple(entry, calls, underscores),
+        Pairing::Simple if calls.len() == 1 => match (entry.functions.first(), entry.answers.first()) {
+            (Some(function), Some(answer)) => {
+                let slots = if answer.function == Some(0) { &answer.slots } else { &entry.slots };
+                one(entry.language, function, &calls[0], answer, slots, underscores)
+            }
+            _ => Err(Failure::Raise),
+        },
+        Pairing::Simple => wrong("simple_function_checker:wrong_count"),
     };
     match checked {
         Ok(()) => Outcome::Valid,
@@ -49,19 +70,26 @@ fn multiple(entry: &Entry, calls: &[Value], underscores: bool) -> Checked {
     }
     let answer = entry.answers.first().ok_or(Failure::Raise)?;
     let function = answer.function.ok_or(Failure::Raise)?;
-    one(entry.language, &entry.functions[function], &calls[0], answer, underscores)
+    one(entry.language, &entry.functions[function], &calls[0], answer, &answer.slots, underscores)
 }
 
 fn parallel(entry: &Entry, calls: &[Value], underscores: bool) -> Checked {
     if calls.len() != entry.answers.len() {
         return wrong("parallel_function_checker_no_order:wrong_count");
     }
-    let mut matched = vec![false; calls.len()];
+    let mut few = [false; 8];
+    let mut many = Vec::new();
+    let matched = if calls.len() <= few.len() {
+        &mut few[..calls.len()]
+    } else {
+        many.resize(calls.len(), false);
+        &mut many[..]
+    };
     for answer in &entry.answers {
         let function = &entry.functions[answer.function.ok_or(Failure::Raise)?];
         let mut found = false;
-        for (call, matched) in calls.iter().zip(&mut matched).filter(|(_, matched)| !**matched) {
-            match one(entry.language, function, call, answer, underscores) {
+        for (call, matched) in calls.iter().zip(&mut *matched).filter(|(_, matched)| !**matched) {
+            match one(entry.language, function, call, answer, &answer.slots, underscores) {
                 Ok(()) => {
                     *matched = true;
                     found = true;
@@ -78,39 +106,62 @@ fn parallel(entry: &Entry, calls: &[Value], underscores: bool) -> Checked {
     Ok(())
 }
 
-fn find<'a, T>(members: &'a [(crate::value::Str, T)], name: &str) -> Option<&'a T> {
-    members.iter().find(|(other, _)| other == name).map(|(_, value)| value)
-}
-
 /// One call against one expected call.
-fn one(language: Language, function: &Function, call: &Value, answer: &Answer, underscores: bool) -> Checked {
-    let required = function.required.as_ref().ok_or(Failure::Raise)?;
+fn one(
+    language: Language,
+    function: &Function,
+    call: &Value,
+    answer: &Answer,
+    slots: &[Slot],
+    underscores: bool,
+) -> Checked {
+    if function.required.is_none() {
+        return Err(Failure::Raise);
+    }
     let name = if underscores { &function.underscored } else { &function.name };
     let Some(Value::Dict(arguments)) = call.get(name) else {
         return wrong("simple_function_checker:wrong_func_name");
     };
-    if required.iter().any(|name| !arguments.contains_str(name)) {
+    // The place of each argument among the slots; most answers name them in the documented order.
+    let mut few = [usize::MAX; 16];
+    let mut many = Vec::new();
+    let places = if arguments.len() <= few.len() {
+        &mut few[..arguments.len()]
+    } else {
+        many.resize(arguments.len(), usize::MAX);
+        &mut many[..]
+    };
+    let mut next = 0;
+    for (place, name) in places.iter_mut().zip(arguments.keys()) {
+        let Some(name) = name.as_str() else { continue };
+        let is = |slot: &Slot| slot.name == name;
+        let found = slots[next..].iter().position(is).map(|at| next + at);
+        if let Some(at) = found.or_else(|| slots[..next].iter().position(is)) {
+            *place = at;
+            next = at + 1;
+        }
+    }
+    if slots.iter().enumerate().any(|(at, slot)| slot.required && !places.contains(&at)) {
         return wrong("simple_function_checker:missing_required");
     }
-    for (name, value) in arguments.iter() {
-        let known = name
-            .as_str()
-            .and_then(|name| Some((find(&function.parameters, name)?, find(&answer.parameters, name)?)));
+    for (&place, value) in places.iter().zip(arguments.values()) {
+        let known = slots.get(place).and_then(|slot| {
+            Some((&function.parameters[slot.parameter?].1, &answer.parameters[slot.allowed?].1))
+        });
         let Some((parameter, allowed)) = known else {
             return wrong("simple_function_checker:unexpected_param");
         };
         argument(language, parameter, allowed, value)?;
     }
-    for (name, allowed) in &answer.parameters {
-        if !allowed.optional && !arguments.contains_str(name) {
-            return if allowed.raises {
-                Err(Failure::Raise)
-            } else {
-                wrong("simple_function_checker:missing_optional")
-            };
-        }
+    let missing = |(at, slot): (usize, &Slot)| {
+        let allowed = slot.allowed?;
+        (!answer.parameters[allowed].1.optional && !places.contains(&at)).then_some(allowed)
+    };
+    match slots.iter().enumerate().filter_map(missing).min() {
+        None => Ok(()),
+        Some(first) if answer.parameters[first].1.raises => Err(Failure::Raise),
+        Some(_) => wrong("simple_function_checker:missing_optional"),
     }
-    Ok(())
 }
 
 fn argument(language: Language, parameter: &Parameter, allowed: &Allowed, value: &Value) -> Checked {
@@ -153,7 +204,11 @@ fn argument(language: Language, parameter: &Parameter, allowed: &Allowed, value:
                 return dictionaries(items, &allowed.values);
             }
             (Value::Str(text), Kind::Str, _) => {
-                return if allowed.has_text(&normalize(text)) { Ok(()) } else { wrong("value_error:string") };
+                return if normalized(text, |text| allowed.has_text(text)) {
+                    Ok(())
+                } else {
+                    wrong("value_error:string")
+                };
             }
             (Value::List(items), Kind::List, _) => return list(items, &allowed.values),
             _ => {}
@@ -209,36 +264,69 @@ pub fn normalize(text: &str) -> Cow<'_, str> {
     Cow::Owned(kept.to_lowercase().replace('\'', "\""))
 }
 
+/// What becomes of an ASCII character in normalised text; [`DROPPED`] if nothing.
+static NORMAL: [u8; 128] = {
+    let mut table = [0; 128];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = match byte as u8 {
+            b' ' | b',' | b'.' | b'/' | b'-' | b'_' | b'*' | b'^' => DROPPED,
+            b'\'' => b'"',
+            other => other.to_ascii_lowercase(),
+        };
+        byte += 1;
+    }
+    table
+};
+
+const DROPPED: u8 = 0xff;
+
+/// Gives the bytes of the normalised text to a function; most texts need no memory for it.
+fn normalized<T>(text: &str, use_it: impl FnOnce(&[u8]) -> T) -> T {
+    let mut buffer = [0; 96];
+    if text.len() > buffer.len() {
+        return use_it(normalize(text).as_bytes());
+    }
+    let mut length = 0;
+    for &byte in text.as_bytes() {
+        let Some(&normal) = NORMAL.get(usize::from(byte)) else { return use_it(normalize(text).as_bytes()) };
+        buffer[length] = normal;
+        length += usize::from(normal != DROPPED);
+    }
+    use_it(&buffer[..length])
+}
+
+/// Whether two texts are equal when normalised.
+fn equal_texts(one: &str, other: &str) -> bool {
+    if !one.is_ascii() || !other.is_ascii() {
+        return normalize(one) == normalize(other);
+    }
+    fn kept(text: &str) -> impl Iterator<Item = u8> {
+        text.bytes().map(|byte| NORMAL[usize::from(byte)]).filter(|&byte| byte != DROPPED)
+    }
+    kept(one).eq(kept(other))
+}
+
 /// Whether two values are equal after both are normalised if they are text.
-fn equal_normalized(value: &Value, normalized: &str, other: &Value) -> bool {
+fn equal_normalized(value: &Value, other: &Value) -> bool {
     match (value, other) {
-        (Value::Str(_), Value::Str(other)) => normalized == normalize(other),
+        (Value::Str(value), Value::Str(other)) => equal_texts(value, other),
         _ => value == other,
     }
 }
 
 fn list(items: &[Value], allowed: &[Value]) -> Checked {
-    let texts: Vec<Cow<'_, str>> =
-        items.iter().map(|item| item.as_str().map_or("".into(), normalize)).collect();
     let mut passes = false;
     for allowed in allowed {
         passes |= match allowed {
             Value::List(allowed) | Value::Tuple(allowed) => {
                 allowed.len() == items.len()
-                    && items
-                        .iter()
-                        .zip(&texts)
-                        .zip(allowed)
-                        .all(|((item, text), other)| equal_normalized(item, text, other))
+                    && items.iter().zip(allowed).all(|(item, other)| equal_normalized(item, other))
             }
             Value::Str(allowed) => {
                 let characters = allowed.chars().map(|c| Value::Str(c.to_string().into()));
                 allowed.chars().count() == items.len()
-                    && items
-                        .iter()
-                        .zip(&texts)
-                        .zip(characters)
-                        .all(|((item, text), other)| equal_normalized(item, text, &other))
+                    && items.iter().zip(characters).all(|(item, other)| equal_normalized(item, &other))
             }
             Value::Dict(dict) if dict.is_empty() => items.is_empty(),
             _ => return Err(Failure::Raise),
@@ -282,14 +370,13 @@ fn dictionary(dict: &Dict, allowed: &[Value]) -> Checked {
 }
 
 fn is_alternative(value: &Value, alternatives: &Value) -> Checked<bool> {
-    let normalized = value.as_str().map_or("".into(), normalize);
     match alternatives {
         Value::List(items) | Value::Tuple(items) => {
-            Ok(items.iter().any(|other| equal_normalized(value, &normalized, other)))
+            Ok(items.iter().any(|other| equal_normalized(value, other)))
         }
         Value::Str(text) => {
             let mut characters = text.chars().map(|c| Value::Str(c.to_string().into()));
-            Ok(characters.any(|other| equal_normalized(value, &normalized, &other)))
+            Ok(characters.any(|other| equal_normalized(value, &other)))
         }
         Value::Dict(dict) if dict.is_empty() => Ok(false),
         _ => Err(Failure::Raise),

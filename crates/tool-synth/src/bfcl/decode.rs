@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Format, quick, structured};
+use super::quick::{self, Known};
+use super::{Format, structured};
 use crate::pyexpr::{self, Constant, Expr};
 use crate::value::json;
 use crate::value::text::is_space;
@@ -13,25 +14,30 @@ use crate::value::{Dict, Str, Value};
 ///
 /// With `tagged`, the calls stand between `<TOOLCALL>` and `</TOOLCALL>`.
 pub fn decode(text: &str, format: Format, tagged: bool) -> Option<Value> {
-    let text = text.trim_matches(['`', '\n', ' ']);
+    let text = trimmed(text);
     if format == Format::Python && !tagged {
         // Most answers need no more than this.
-        if let Some(calls) = quick::decode(text) {
-            return Some(calls);
+        match quick::python::decode(text) {
+            Some(Known::Value(calls)) => return Some(calls),
+            Some(Known::Failure) => return None,
+            None => {}
         }
     }
-    let (open, close) = (text.starts_with('['), text.ends_with(']'));
-    let text = if open && close {
-        Cow::Borrowed(text)
-    } else {
-        // The closing bracket is looked for after the opening one was added.
-        let opened = if open { "" } else { "[" };
-        Cow::Owned(format!("{opened}{text}{}", if close { "" } else { "]" }))
-    };
+    let text = bracketed(text);
     let text =
         if tagged { between(&text, "<TOOLCALL>", "</TOOLCALL>")?.trim_matches(is_space) } else { &text };
     match format {
-        Format::Python => decode_python(text),
+        Format::Python => {
+            // Between tags no bracket is added.
+            if tagged && text.starts_with('[') && text.ends_with(']') {
+                match quick::python::decode(text) {
+                    Some(Known::Value(calls)) => return Some(calls),
+                    Some(Known::Failure) => return None,
+                    None => {}
+                }
+            }
+            decode_python(text)
+        }
         Format::Json => structured::decode_json(text),
         Format::VerboseXml => structured::decode_xml(text, true),
         Format::ConciseXml => structured::decode_xml(text, false),
@@ -42,6 +48,26 @@ pub fn decode(text: &str, format: Format, tagged: bool) -> Option<Value> {
         #[cfg(not(feature = "bfcl-java-js"))]
         Format::Java | Format::JavaScript => None,
     }
+}
+
+/// Text without the backticks, line ends and blanks at its ends.
+pub(super) fn trimmed(text: &str) -> &str {
+    let is_kept = |byte: &u8| !matches!(byte, b'`' | b'\n' | b' ');
+    let bytes = text.as_bytes();
+    match (bytes.iter().position(is_kept), bytes.iter().rposition(is_kept)) {
+        (Some(start), Some(end)) => &text[start..=end],
+        _ => "",
+    }
+}
+
+/// Text with the brackets that it lacks at its ends.
+pub(super) fn bracketed(text: &str) -> Cow<'_, str> {
+    let (open, close) = (text.starts_with('['), text.ends_with(']'));
+    if open && close {
+        return Cow::Borrowed(text);
+    }
+    // The closing bracket is looked for after the opening one was added.
+    Cow::Owned(format!("{}{text}{}", if open { "" } else { "[" }, if close { "" } else { "]" }))
 }
 
 /// What stands between the first opening tag and the first closing one after it.

@@ -10,6 +10,34 @@ pub struct Entry {
     pub(super) language: Language,
     pub(super) functions: Vec<Function>,
     pub(super) answers: Vec<Answer>,
+    /// The names of the first function and the first expected call.
+    pub(super) slots: Vec<Slot>,
+}
+
+/// A name that matters in a call: where the documentation and the expected call have it.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub name: Str,
+    pub required: bool,
+    pub parameter: Option<usize>,
+    pub allowed: Option<usize>,
+}
+
+fn slots(function: &Function, parameters: &[(Str, Allowed)]) -> Vec<Slot> {
+    let required = function.required.as_deref().unwrap_or_default();
+    let documented = function.parameters.iter().map(|(name, _)| name);
+    let mut slots: Vec<Slot> = Vec::new();
+    for name in documented.chain(parameters.iter().map(|(name, _)| name)).chain(required) {
+        if slots.iter().all(|slot| slot.name != *name) {
+            slots.push(Slot {
+                name: name.clone(),
+                required: required.contains(name),
+                parameter: function.parameters.iter().position(|(other, _)| other == name),
+                allowed: parameters.iter().position(|(other, _)| other == name),
+            });
+        }
+    }
+    slots
 }
 
 /// A function's documentation, as far as the checker looks at it.
@@ -49,6 +77,8 @@ pub(super) struct Answer {
     /// The first function of that name.
     pub function: Option<usize>,
     pub parameters: Vec<(Str, Allowed)>,
+    /// The names of the call and its function.
+    pub slots: Vec<Slot>,
 }
 
 /// The allowed values of a parameter.
@@ -80,11 +110,15 @@ impl Entry {
             .iter()
             .map(|function| Function::read(function, language))
             .collect::<Result<_>>()?;
-        let answers = list(answers, "the ground truth of an entry")?
+        let answers: Vec<Answer> = list(answers, "the ground truth of an entry")?
             .iter()
             .map(|answer| Answer::read(answer, &functions))
             .collect::<Result<_>>()?;
-        Ok(Self { language, functions, answers })
+        let slots = match (functions.first(), answers.first()) {
+            (Some(function), Some(answer)) => slots(function, &answer.parameters),
+            _ => Vec::new(),
+        };
+        Ok(Self { language, functions, answers, slots })
     }
 }
 
@@ -166,13 +200,13 @@ impl Answer {
         let (name, parameters) = value.as_dict().and_then(|dict| dict.iter().next()).ok_or_else(wrong)?;
         let name = name.as_str().ok_or_else(wrong)?;
         let parameters = parameters.as_dict().ok_or_else(wrong)?;
-        Ok(Self {
-            function: functions.iter().position(|function| function.name == name),
-            parameters: parameters
-                .iter()
-                .filter_map(|(name, allowed)| Some((name.as_str()?.into(), Allowed::read(allowed))))
-                .collect(),
-        })
+        let function = functions.iter().position(|function| function.name == name);
+        let parameters: Vec<(Str, Allowed)> = parameters
+            .iter()
+            .filter_map(|(name, allowed)| Some((name.as_str()?.into(), Allowed::read(allowed))))
+            .collect();
+        let slots = function.map_or(Vec::new(), |function| slots(&functions[function], &parameters));
+        Ok(Self { function, parameters, slots })
     }
 }
 
@@ -196,7 +230,7 @@ impl Allowed {
     }
 
     /// Whether the normalised text is among the allowed ones.
-    pub fn has_text(&self, text: &str) -> bool {
-        self.texts.iter().any(|allowed| allowed == text)
+    pub fn has_text(&self, text: &[u8]) -> bool {
+        self.texts.iter().any(|allowed| allowed.as_bytes() == text)
     }
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use flate2::read::MultiGzDecoder;
 
 use super::{
-    Entry, Format, Outcome, convert_java, convert_javascript, decode, decode_native, judge, judge_relevance,
-    language, normalize,
+    Entry, Format, Outcome, Pairing, convert_java, convert_javascript, decode, decode_native, judge,
+    judge_relevance, language, normalize,
 };
 use crate::error::{Error, Result};
 use crate::value::{Value, json};
@@ -58,7 +58,7 @@ struct Case {
     entry: Option<usize>,
     category: String,
     /// By what the pairing of calls and answers is chosen.
-    pairing: String,
+    pairing: Pairing,
     format: Format,
     tagged: bool,
     decoded: Option<Value>,
@@ -101,7 +101,7 @@ impl Case {
     fn judge(&self, entries: &[Entry], decoded: Option<&Value>) -> Outcome {
         match self.entry {
             Some(entry) => {
-                judge(&entries[entry], decoded, &self.pairing, matches!(self.input, Input::Native(_)))
+                judge(&entries[entry], decoded, self.pairing, matches!(self.input, Input::Native(_)))
             }
             None => judge_relevance(decoded, &self.category),
         }
@@ -287,7 +287,7 @@ fn read_case(line: usize, record: &Value, places: &HashMap<String, usize>) -> Op
         line,
         input,
         entry,
-        pairing: if path == "fmt" { text("entry")?.to_owned() } else { category.clone() },
+        pairing: Pairing::of(if path == "fmt" { text("entry")? } else { &category }),
         category,
         format: Format::from_name(text("ret").unwrap_or("python"))?,
         tagged: record.get("tag").is_some_and(Value::is_true),

@@ -1,9 +1,5 @@
 //! Answers in JSON and XML, the return formats of the format-sensitivity category.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
 use super::decode::{between, call};
 use super::xml::{self, Element};
 use crate::pyexpr::{self, Binary, Constant, Expr, Unary};
@@ -11,11 +7,16 @@ use crate::value::json::{self, JsonError};
 use crate::value::text::{is_space, parse_float, parse_int};
 use crate::value::{Dict, Value};
 
-/// A list of objects in brackets.
-static OBJECTS: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"(?s)\[S\{.*?\}S(?:,S\{.*?\}S)*\]".replace('S', r"[\s\x1c-\x1f]*");
-    Regex::new(&pattern).expect("the pattern is fixed")
-});
+/// The first list of objects in brackets: what the pattern `\[\s*\{.*?\}\s*(?:,\s*\{.*?\}\s*)*\]` finds. Whatever stands between, the match
+/// ends with the first bracket that follows a brace.
+fn objects(text: &str) -> Option<&str> {
+    let mut places = text.match_indices('[').map(|(at, _)| at);
+    let start = places.find(|at| text[at + 1..].trim_start_matches(is_space).starts_with('{'))?;
+    let ends = text[start..].match_indices('}').map(|(at, _)| start + at + 1);
+    let close = |end: usize| text[end..].trim_start_matches(is_space).strip_prefix(']');
+    let rest = ends.into_iter().find_map(close)?;
+    Some(&text[start..text.len() - rest.len()])
+}
 
 /// Calls as a JSON list of `{"function": …, "parameters": …}`.
 pub(super) fn decode_json(text: &str) -> Option<Value> {
@@ -26,7 +27,7 @@ pub(super) fn decode_json(text: &str) -> Option<Value> {
         },
         None => text,
     };
-    let text = OBJECTS.find(text).map_or(text, |found| found.as_str());
+    let text = objects(text).unwrap_or(text);
     let value = match json::parse(text) {
         Ok(value) => value,
         Err(JsonError::Syntax { .. }) => return Some(Value::List(Vec::new())),

@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use tree_sitter::{Language, Node, Parser, Tree};
 
 use super::decode::call;
+use super::quick::javascript::without_quotes;
+use super::quick::{Known, java, javascript};
 use crate::value::{Dict, Str, Value};
 
 /// Python's recursion limit, about. Nothing that a test asks for comes near.
@@ -32,6 +34,14 @@ fn tree(parser: &RefCell<Parser>, source: &str) -> Option<Tree> {
 
 /// The first call in Java source; an empty dictionary if there is none.
 pub(super) fn decode_java(source: &str) -> Option<Value> {
+    match java::decode(source) {
+        Some(Known::Value(value)) => Some(value),
+        Some(Known::Failure) => None,
+        None => java_by_grammar(source),
+    }
+}
+
+fn java_by_grammar(source: &str) -> Option<Value> {
     let tree = JAVA.with(|parser| tree(parser, source))?;
     let java = Java { source };
     Some(java.find(tree.root_node(), 0)?.map_or(Value::Dict(Dict::new()), |call| Value::List(vec![call])))
@@ -134,6 +144,14 @@ impl<'a> Java<'a> {
 
 /// The call of the first expression statement that is one; `None` if there is none.
 pub(super) fn decode_javascript(source: &str) -> Option<Value> {
+    match javascript::decode(source) {
+        Some(Known::Value(value)) => Some(value),
+        Some(Known::Failure) => None,
+        None => javascript_by_grammar(source),
+    }
+}
+
+fn javascript_by_grammar(source: &str) -> Option<Value> {
     let tree = JAVASCRIPT.with(|parser| tree(parser, source))?;
     let root = tree.root_node();
     if root.kind() != "program" {
@@ -149,14 +167,7 @@ pub(super) fn decode_javascript(source: &str) -> Option<Value> {
         for child in children(found.child(1)?) {
             let (name, value) = match child.kind() {
                 "assignment_expression" => {
-                    let value = text(child.child(2)?);
-                    let quoted = |quote: char| value.starts_with(quote) && value.ends_with(quote);
-                    let value = if quoted('"') || quoted('\'') {
-                        value.get(1..value.len().max(2) - 1).unwrap_or("")
-                    } else {
-                        value
-                    };
-                    (Value::from(text(child.child(0)?)), value)
+                    (Value::from(text(child.child(0)?)), without_quotes(text(child.child(2)?)))
                 }
                 "identifier" | "true" => (Value::None, text(child)),
                 _ => continue,
@@ -172,4 +183,320 @@ pub(super) fn decode_javascript(source: &str) -> Option<Value> {
 
 fn children(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     (0..node.child_count()).filter_map(move |at| node.child(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Writes source in and near what the quick readers take, by a tape of choices.
+    struct Writer<'a> {
+        tape: std::slice::Iter<'a, u16>,
+        out: String,
+    }
+
+    const NAMES: [&str; 14] = [
+        "a",
+        "key",
+        "Foo",
+        "x_1",
+        "$v",
+        "class",
+        "to",
+        "record",
+        "of",
+        "get",
+        "this",
+        "undefined",
+        "int",
+        "yield",
+    ];
+    const TEXTS: [&str; 17] = [
+        "\"x\"",
+        "\"\"",
+        "\"it's\"",
+        "'c'",
+        "'abc'",
+        "''",
+        "\"a, b\"",
+        "\"http://x.y/*z\"",
+        "\"//\"",
+        "\"é, ü\"",
+        "'東'",
+        "\"a\\nb\"",
+        "\"\\\"\"",
+        "'it\\'s'",
+        "\"{}[]\"",
+        "\"\"\"b\"\"\"",
+        "\"open",
+    ];
+    const NUMBERS: [&str; 20] = [
+        "0", "12", "007", "3.14", "3.14f", ".5", "5.", "1e3", "1E-3", "2e3F", "10L", "7l", "10d", "123n",
+        "0x1F", "1_000", "1e", "1.2.3", "9a", "0b1",
+    ];
+    const ODD: [&str; 38] = [
+        "{}",
+        "[]",
+        "[1]",
+        "[1, 2]",
+        "['a', \"b\"]",
+        "[[1, 2], [3]]",
+        "[[1], [2]]",
+        "{a: 1}",
+        "{'a': {b: 2}}",
+        "{\"k\": [1, null]}",
+        "{3: x, 'y': -1.5}",
+        "function() { return 1; }",
+        "function() {}",
+        "() => 1",
+        "x => x + 1",
+        "x -> x",
+        "() -> 5",
+        "`tpl`",
+        "`a${b}`",
+        "/re/g",
+        "/a/",
+        "#",
+        "\\",
+        "@x",
+        "é",
+        "a?b:c",
+        "a < b",
+        "a == b",
+        "a = b",
+        "!x",
+        "--x",
+        "x++",
+        "// c\n",
+        "/* c */ 1",
+        "(int) 3",
+        "(a) b",
+        "(a) - b",
+        "(a + 1)",
+    ];
+    const BLANKS: [&str; 8] = ["", "", "", "", " ", "  ", "\n", "\t"];
+    const MARKS: [&str; 22] = [
+        ",", "(", ")", "[", "]", "{", "}", "=", ";", ".", "-", "+", "*", "\"", "'", "`", "#", " ", ":", "<",
+        ">", "new ",
+    ];
+
+    impl Writer<'_> {
+        fn choose(&mut self, count: usize) -> usize {
+            self.tape.next().map_or(0, |&choice| usize::from(choice) % count)
+        }
+
+        fn one(&mut self, of: &[&str]) {
+            let at = self.choose(of.len());
+            self.out.push_str(of[at]);
+        }
+
+        fn list(&mut self, close: &str, mut item: impl FnMut(&mut Self)) {
+            for at in 0..self.choose(4) {
+                if at > 0 {
+                    self.out.push(',');
+                    self.one(&BLANKS);
+                }
+                item(self);
+                self.one(&BLANKS);
+            }
+            self.out.push_str(close);
+        }
+
+        fn name(&mut self) {
+            let common = self.choose(6) > 0;
+            self.one(if common { &NAMES[..5] } else { &NAMES });
+        }
+
+        fn expression(&mut self, depth: usize) {
+            let kinds = if depth > 3 { 8 } else { 22 };
+            match self.choose(kinds) {
+                0..=2 => self.name(),
+                3..=4 => self.one(&TEXTS),
+                5 => self.one(&NUMBERS),
+                6 => self.one(&["true", "false", "null", "Foo.class", "A::b", "a.b.c", "undefined", "NaN"]),
+                7 => self.one(&ODD),
+                8 => {
+                    self.one(&["-", "+", "!", "- ", "~"]);
+                    self.expression(depth + 1);
+                }
+                9 | 10 => {
+                    self.expression(depth + 1);
+                    self.one(&BLANKS);
+                    self.one(&["+", "-", "*", "/", "&&"]);
+                    self.one(&BLANKS);
+                    self.expression(depth + 1);
+                }
+                11 | 12 => {
+                    self.name();
+                    self.one(&["", "", ".b", ".b.c", "[0].d"]);
+                    self.out.push('(');
+                    self.list(")", |writer| writer.expression(depth + 1));
+                }
+                13 => {
+                    self.name();
+                    self.out.push('[');
+                    self.expression(depth + 1);
+                    self.out.push(']');
+                }
+                14 => {
+                    self.out.push('(');
+                    self.expression(depth + 1);
+                    self.out.push(')');
+                }
+                15 | 16 => {
+                    self.out.push_str("new ");
+                    self.one(&["int", "String", "a.B", "HashMap<>", "Object", "Array"]);
+                    self.one(&["[]{", "[]{", "[] {", "[][]{", "[3]{"]);
+                    self.list("}", |writer| writer.expression(depth + 1));
+                }
+                17 | 18 => {
+                    self.out.push_str("new ");
+                    self.one(&[
+                        "Foo",
+                        "a.B",
+                        "HashMap<>",
+                        "ArrayList<String>",
+                        "Map<A, List<B>>",
+                        "Array",
+                        "Date",
+                        "M< A ,B >",
+                    ]);
+                    self.out.push('(');
+                    self.list(")", |writer| writer.expression(depth + 1));
+                    if self.choose(3) == 0 {
+                        self.one(&[" {{ ", "{{", " { { "]);
+                        for _ in 0..self.choose(3) {
+                            self.one(&["add(", "put(", "x.put("]);
+                            self.list(")", |writer| writer.expression(depth + 1));
+                            self.one(&["; ", ";", "; ", ""]);
+                        }
+                        self.one(&["}}", " }}", "} }"]);
+                    }
+                }
+                19 => {
+                    self.out.push('[');
+                    self.list("]", |writer| writer.expression(depth + 1));
+                }
+                20 => {
+                    self.out.push('{');
+                    self.list("}", |writer| {
+                        writer.one(&["a", "'k'", "\"k\"", "3", "class"]);
+                        writer.one(&[": ", ":", "=", " : "]);
+                        writer.expression(depth + 1);
+                    });
+                }
+                _ => {
+                    self.one(&["() => ", "x => ", "x -> ", "() -> ", "(x) => ", "(int) ", "(long)"]);
+                    self.expression(depth + 1);
+                }
+            }
+        }
+
+        fn call(&mut self) {
+            self.name();
+            self.one(&["", "", ".b", ".b.c"]);
+            self.out.push('(');
+            self.list(")", |writer| {
+                if writer.choose(6) > 0 {
+                    writer.name();
+                    writer.one(&["=", "=", " = ", "==", "= "]);
+                }
+                writer.expression(0);
+            });
+        }
+
+        fn program(&mut self) {
+            self.call();
+            if self.choose(4) == 0 {
+                self.one(&[";", " ;", ", ", " ", "; ", "\n"]);
+                if self.choose(2) == 0 {
+                    self.call();
+                }
+            }
+        }
+    }
+
+    fn source(tape: &[u16], edits: &[(u16, u16)]) -> String {
+        let mut writer = Writer { tape: tape.iter(), out: String::new() };
+        writer.program();
+        let mut characters: Vec<char> = writer.out.chars().collect();
+        for &(at, what) in edits {
+            let (at, what) = (usize::from(at), usize::from(what));
+            match what % 3 {
+                0 if !characters.is_empty() => drop(characters.remove(at % characters.len())),
+                1 => characters.truncate(at % (characters.len() + 1)),
+                _ => {
+                    let at = at % (characters.len() + 1);
+                    characters.splice(at..at, MARKS[what / 3 % MARKS.len()].chars());
+                }
+            }
+        }
+        characters.into_iter().collect()
+    }
+
+    fn assert_agreement(
+        source: &str,
+        quick: Option<Known<Value>>,
+        grammar: impl Fn(&str) -> Option<Value>,
+    ) -> Result<(), TestCaseError> {
+        let expected = match quick {
+            None => return Ok(()),
+            Some(Known::Failure) => None,
+            Some(Known::Value(value)) => Some(value),
+        };
+        let found = grammar(source);
+        let same = match (&expected, &found) {
+            (Some(a), Some(b)) => a.same(b),
+            (a, b) => a.is_none() == b.is_none(),
+        };
+        prop_assert!(same, "{source}\n  quick   {expected:?}\n  grammar {found:?}");
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(4096), ..ProptestConfig::default() })]
+
+        #[test]
+        fn quick_readers_agree_with_the_grammars(
+            tape in vec(any::<u16>(), 0..120), edits in vec(any::<(u16, u16)>(), 0..3), edited in any::<bool>(),
+        ) {
+            let source = source(&tape, if edited { &edits } else { &[] });
+            assert_agreement(&source, java::decode(&source), java_by_grammar)?;
+            assert_agreement(&source, javascript::decode(&source), javascript_by_grammar)?;
+        }
+    }
+
+    /// A test that never compares anything would pass.
+    #[test]
+    fn quick_readers_take_the_usual_answers() {
+        for text in [
+            "a.B.c(x=1, y = \"e\", z=new int[]{1, 2}, w=new HashMap<String, Object>() {{ put(\"k\", 1); }})",
+            "f(x=new ArrayList<>(Arrays.asList(\"a\", 2.5f)), y=-5L, z=foo.bar(a, 'b'), u=A.class, v=1 + b)",
+        ] {
+            assert!(matches!(java::decode(text), Some(Known::Value(_))), "{text}");
+        }
+        for text in [
+            "f(x={'a': 1})",
+            "f(x=[1, \"b\"])",
+            "f(x=`t`)",
+            "f(x=1), g(y=2)",
+            "f(name=1, name=2, count=300)",
+            "f(x=new int[3], name = \"c\")",
+        ] {
+            assert_eq!(java::decode(text), Some(Known::Failure), "{text}");
+        }
+        for text in [
+            "f(x=1, y = 'a', z=[1, {b: \"c\"}], g=() => 1)",
+            "a.f(x=new Date(), y=a.b(c)[0], true)",
+            "f(x=1), g()",
+        ] {
+            assert!(matches!(javascript::decode(text), Some(Known::Value(_))), "{text}");
+        }
+        for text in ["f(x=10L)", "f(x=1, x=2)", "f(x=new int[]{1})", "f(x=(int) 3)"] {
+            assert_eq!(javascript::decode(text), Some(Known::Failure), "{text}");
+        }
+    }
 }

@@ -36,7 +36,8 @@ pub(super) fn parse(text: &str) -> Option<Element> {
     } else {
         Cow::Borrowed(text)
     };
-    if !text.chars().all(is_character) {
+    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n'));
+    if !plain && !text.chars().all(is_character) {
         return None;
     }
     let mut reader = Reader { text: &text, at: 0 };
@@ -67,10 +68,11 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_blanks(&mut self) -> bool {
-        let rest = self.rest().trim_start_matches([' ', '\t', '\n', '\r']);
-        let skipped = self.text.len() - rest.len() > self.at;
-        self.at = self.text.len() - rest.len();
-        skipped
+        let start = self.at;
+        while matches!(self.text.as_bytes().get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+        self.at > start
     }
 
     /// Everything up to a mark, which is walked over.
@@ -89,7 +91,12 @@ impl<'a> Reader<'a> {
         if !rest.starts_with(starts) {
             return None;
         }
-        let name = &rest[..rest.find(|c| !goes_on(c)).unwrap_or(rest.len())];
+        let ascii = rest.bytes().position(|byte| !(byte.is_ascii_alphanumeric() || byte == b'_'));
+        let end = match ascii {
+            Some(end) if !matches!(rest.as_bytes()[end], 0x80..|b'-'| b'.' | b':') => end,
+            _ => rest.find(|c| !goes_on(c)).unwrap_or(rest.len()),
+        };
+        let name = &rest[..end];
         self.at += name.len();
         // No prefix is bound but this one, and one colon is all that a name may hold.
         (!name.contains(':') || name.starts_with("xml:") && name.matches(':').count() == 1 && name.len() > 4)
@@ -124,7 +131,11 @@ impl<'a> Reader<'a> {
             if raw.contains('<') {
                 return None;
             }
-            let value = unescape(&raw.replace(['\t', '\n', '\r'], " "))?;
+            let value = if raw.bytes().any(|byte| matches!(byte, b'\t' | b'\n' | b'\r')) {
+                unescape(&raw.replace(['\t', '\n', '\r'], " "))?
+            } else {
+                unescape(raw)?
+            };
             element.attributes.push((attribute, value));
         }
         // A default namespace renames the element and those in it.
@@ -185,6 +196,9 @@ fn is_mark(character: char) -> bool {
 
 /// Text with its entities replaced; nothing if one is unknown.
 fn unescape(text: &str) -> Option<String> {
+    if !text.as_bytes().contains(&b'&') {
+        return Some(text.to_owned());
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((plain, after)) = rest.split_once('&') {

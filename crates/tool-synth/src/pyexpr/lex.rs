@@ -383,11 +383,16 @@ fn is_identifier(word: &str) -> bool {
 
 /// Whether a word is a keyword of Python.
 pub(crate) fn is_keyword(word: &str) -> bool {
+    (2..=8).contains(&word.len()) && (is_expression_keyword(word) || is_reserved(word))
+}
+
+/// Whether a word is a keyword that expressions use.
+pub(crate) fn is_expression_keyword(word: &str) -> bool {
     const USED: [&str; 16] = [
         "False", "None", "True", "and", "async", "await", "else", "for", "from", "if", "in", "is", "lambda",
         "not", "or", "yield",
     ];
-    (2..=8).contains(&word.len()) && (USED.contains(&word) || is_reserved(word))
+    USED.contains(&word)
 }
 
 fn is_reserved(word: &str) -> bool {

@@ -120,7 +120,7 @@ impl<'a> Literal<'a> {
 }
 
 /// Adds the text that stands in a string or in a part of one.
-pub(super) fn decode_text(text: &str, raw: bool, offset: usize, out: &mut String) -> Result<(), ParseError> {
+pub(crate) fn decode_text(text: &str, raw: bool, offset: usize, out: &mut String) -> Result<(), ParseError> {
     let fail = |at: usize| Err(ParseError { at: offset + at, what: "an escape without its digits" });
     if raw || !text.contains('\\') {
         out.push_str(text);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use super::compare::{finish, said};
-use super::policies;
+use super::{policies, preferences};
 use crate::cli::{Json, Quickstart};
 use crate::comparison::Comparison;
 use crate::error::Result;
@@ -14,8 +14,11 @@ use crate::experiment::{Experiment, Plan};
 use crate::policies::execute::execute;
 use crate::policies::experiment::{PolicyExperiment, PolicyPlan};
 use crate::policies::outcome::PolicyComparison;
+use crate::preferences::execute::execute as execute_preferences;
+use crate::preferences::experiment::PreferenceExperiment;
+use crate::preferences::outcome::PreferenceComparison;
 use crate::report::html::{self, Section};
-use crate::report::{policy_sections, sections};
+use crate::report::{policy_sections, preference_sections, sections};
 use crate::{output, runs, table};
 
 /// What a part gives to the report.
@@ -36,6 +39,8 @@ enum Found {
     Models(Comparison),
     /// Policies.
     Policies(PolicyComparison),
+    /// Language models aligned in several ways.
+    Preferences(Box<PreferenceComparison>),
 }
 
 /// A part of the quick start: one system, or one thing to see. Its runs go to a folder of its own name, its JSON
@@ -46,7 +51,11 @@ struct Part {
 }
 
 /// The parts in the order of the report. The first one's finding heads the page.
-const PARTS: &[Part] = &[Part { name: "ranking", run: ranking }, Part { name: "policies", run: long_term }];
+const PARTS: &[Part] = &[
+    Part { name: "ranking", run: ranking },
+    Part { name: "policies", run: long_term },
+    Part { name: "preferences", run: alignment },
+];
 
 /// Runs all parts and writes `report.html` and `report.json`.
 ///
@@ -83,6 +92,8 @@ pub fn quickstart(arguments: &Quickstart) -> Result<()> {
             Found::Models(comparison) => finish(comparison, &arguments.json, false),
             Found::Policies(comparison) if printed => policies::failed(comparison),
             Found::Policies(comparison) => policies::finish(comparison, &Json::default(), false),
+            Found::Preferences(comparison) if printed => preferences::failed(comparison),
+            Found::Preferences(comparison) => preferences::finish(comparison, &Json::default(), false),
         };
         result = result.and(finished);
     }
@@ -142,5 +153,30 @@ fn long_term(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
         sections: policy_sections::results(&comparison),
         json: comparison.full_json(),
         found: Found::Policies(comparison),
+    })
+}
+
+/// Language models that recommend, aligned with preferences.
+fn alignment(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
+    let (name, mut experiment) = PreferenceExperiment::open("quickstart")?;
+    if !arguments.seeds.is_empty() {
+        experiment.seeds = arguments.seeds.clone();
+    }
+    let out = out.join("preferences");
+    output::note(format!(
+        "{} arms of preference training on {}; runs in {}",
+        experiment.arms.len(),
+        experiment.data,
+        out.display()
+    ));
+    let mut existing = arguments.existing;
+    existing.fresh |= !existing.resume;
+    let comparison = execute_preferences(&name, &experiment, &out, existing, policies::cores())?;
+    Ok(Outcome {
+        lead: preference_sections::lead(&comparison),
+        facts: preference_sections::facts_line(&comparison),
+        sections: preference_sections::results(&comparison),
+        json: comparison.json(false),
+        found: Found::Preferences(Box::new(comparison)),
     })
 }

@@ -91,6 +91,45 @@ def policies(files):
     return "\n".join(lines)
 
 
+PREFERENCES = [("ndcg@5", "NDCG@5", 4), ("hit@5", "HR@5", 4), ("div-ratio@1", "DivRatio@1", 3), ("div-ratio@5", "@5", 3), ("or-ratio@1", "ORRatio@1", 3), ("or-ratio@5", "@5", 3),
+               ("mgu@1", "MGU@1", 4), ("mgu@5", "@5", 4), ("dgu@1", "DGU@1", 3), ("dgu@5", "@5", 3), ("popularity@1", "popularity@1", 1)]
+
+
+def preferences(files):
+    """The tables of `cargo xtask preferences`: arms at the end, rounds, theory beside measurement, what was asked beforehand."""
+    values = [json.loads(pathlib.Path(f).read_text()) for f in files]
+    arms = [a for v in values for a in v["arms"] if a["metrics"]]
+    title = lambda a: a["name"].upper() + " " + a["about"] + (f", beta {a['beta']:g}" if a["beta"] else "")
+    told = lambda m, digits: "-" if m is None else number(m["mean"], digits) + (f" ± {number(m['std'], digits)}" if len(m["runs"]) > 1 else "")
+    lines = ["| arm | " + " | ".join(head for _, head, _ in PREFERENCES) + " | seeds |", "|" + "---|" * (len(PREFERENCES) + 2)]
+    for a in arms:
+        row = [title(a)] + [told(a["metrics"].get(metric), digits) for metric, _, digits in PREFERENCES]
+        lines.append("| " + " | ".join(row + [str(len(a["seeds"]))]) + " |")
+    experiment, data = values[0]["experiment"], values[0]["data"]
+    lines += ["", f"{experiment['data']}: {data['users']:,} users, {data['items']:,} items, {data['windows']:,} windows; {experiment['rounds']} rounds of {experiment['rows']:,} rows, "
+              f"preference stages at a learning rate of {experiment['preference_learning_rate']:g}. Mean ± sample deviation over seeds; {machine(files)}."]
+    curves = [a for a in arms if len(a["by_round"].get("or-ratio@1", [])) > 1 and a["name"] in "bcfgh" and a["beta"] in (None, experiment["betas"][0])]
+    if curves:
+        rounds = max(len(a["by_round"]["or-ratio@1"]) for a in curves)
+        lines += ["", "| ORRatio@1 (NDCG@5) by round | " + " | ".join(map(str, range(rounds))) + " |", "|" + "---|" * (rounds + 1)]
+        for a in curves:
+            pairs = zip(a["by_round"]["or-ratio@1"], a["by_round"]["ndcg@5"])
+            lines.append("| " + title(a) + " | " + " | ".join(f"{number(o[0], 3)} ({number(n[0])})" for o, n in pairs) + " |")
+    theory = [a for a in arms if a["theory"]]
+    if theory:
+        lines += ["", "| uniform negatives | top-3 share before | optimum | measured | slope | 1/beta | sharpening | 1 + 1/beta |", "|" + "---|" * 8]
+        for a in theory:
+            t = a["theory"]
+            row = [title(a)] + [told(t.get(name), 3) for name in ("top3_start", "top3_predicted", "top3_measured")]
+            row += [told(t.get("slope"), 2), f"{1 / a['beta']:g}", told(t.get("sharpening"), 2), f"{1 + 1 / a['beta']:g}"]
+            lines.append("| " + " | ".join(row) + " |")
+    asked = [i for v in values for i in v["inequalities"]]
+    if asked:
+        lines += ["", "| beta | asked beforehand | left | right | |", "|---|---|---|---|---|"]
+        lines += [f"| {i['beta']:g} | {i['asked']} | {i['measured'][0]:.4f} | {i['measured'][1]:.4f} | {'met' if i['met'] else '**not met**'} |" for i in asked]
+    return "\n".join(lines)
+
+
 def inline(name, model):
     """One model's recall@20 and NDCG@20, for a row of somebody else's table."""
     for m in models(sorted(glob.glob(str(HERE / f"{name}.json")) + glob.glob(str(HERE / f"{name}-[0-9]*.json")))):
@@ -106,6 +145,8 @@ def table(slot, page):
     files = sorted(glob.glob(str(HERE / f"{name}.json")) + glob.glob(str(HERE / f"{name}-[0-9]*.json")))
     if not files:
         return None
+    if "inequalities" in json.loads(pathlib.Path(files[0]).read_text()):
+        return preferences(files)
     if "policies" in json.loads(pathlib.Path(files[0]).read_text()):
         return policies(files)
     if "cases" in json.loads(pathlib.Path(files[0]).read_text()):
@@ -114,7 +155,7 @@ def table(slot, page):
     return comparison(files, COLUMNS if page == "results.md" else few)
 
 
-for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "docs/src/policies.md", ROOT / "crates/cf-align/README.md"]:
+for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "docs/src/policies.md", ROOT / "docs/src/preferences.md", ROOT / "crates/cf-align/README.md"]:
     text = page.read_text()
 
     def fill(match):

@@ -378,6 +378,9 @@ pub struct Preferences {
     pub report: Option<PathBuf>,
     #[command(flatten)]
     pub existing: Existing,
+    /// Put every run with all it recorded into the JSON, not the means alone
+    #[arg(long)]
+    pub curves: bool,
     #[command(flatten)]
     pub json: Json,
 }

@@ -13,6 +13,7 @@ mod models;
 mod output;
 mod policies;
 mod policy_model;
+mod preference_model;
 mod preferences;
 mod report;
 mod runs;

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
-use crate::policy_model;
+use crate::{policy_model, preference_model};
 
 /// A model that can be named on the command line.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ enum Kind {
     Trained(fn() -> ModelConfig),
     /// A policy of `policies`, by its name there.
     Policy(&'static str),
+    /// A language model; with SPRec's rounds or without.
+    Language { sprec: bool },
 }
 
 /// All models.
@@ -87,6 +89,16 @@ pub const MODELS: &[Model] = &[
         kind: Kind::Policy("ppo"),
     },
     Model { name: "rl-dqn", about: "deep Q-learning, in the same environment", kind: Kind::Policy("dqn") },
+    Model {
+        name: "item-lm",
+        about: "language model over item tokens, supervised",
+        kind: Kind::Language { sprec: false },
+    },
+    Model {
+        name: "sprec",
+        about: "the same, aligned by five rounds of self-play",
+        kind: Kind::Language { sprec: true },
+    },
 ];
 
 fn mawu_lightgcn() -> ModelConfig {
@@ -162,6 +174,7 @@ impl Model {
             Kind::Ease => plain(&EaseConfig::default()),
             Kind::Ials => plain(&IalsConfig::default()),
             Kind::Policy(policy) => policy_model::defaults(policy),
+            Kind::Language { sprec } => preference_model::defaults(sprec),
             Kind::Trained(default) => {
                 let mut config = plain(&default());
                 if device != "flex" {
@@ -195,6 +208,7 @@ impl Model {
             Kind::Ials => self.read::<IalsConfig>(config, 0)?.validate().map_err(|e| self.wrong(e))?,
             Kind::Trained(_) => self.read::<ModelConfig>(config, 0)?.validate().map_err(|e| self.wrong(e))?,
             Kind::Policy(policy) => drop(policy_model::read(policy, config, 0)?),
+            Kind::Language { .. } => drop(preference_model::read(self.name, config)?),
         }
         Ok(())
     }
@@ -214,6 +228,12 @@ impl Model {
             Kind::Policy(policy) => {
                 let config = policy_model::read(policy, config, fit.seed)?;
                 FittedModel::at_once(policy_model::fit(policy, &config, &train(), fit.device, fit.observer)?)
+            }
+            Kind::Language { .. } => {
+                let config = preference_model::read(self.name, config)?;
+                let size = (fit.n_users, fit.n_items);
+                let model = preference_model::fit(&config, fit.split, size, fit.seed, fit.device)?;
+                FittedModel::at_once(model)
             }
             Kind::Trained(_) => {
                 let config: ModelConfig = self.read(config, fit.seed)?;

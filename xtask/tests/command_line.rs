@@ -379,6 +379,94 @@ fn killed_policies_go_on_and_end_in_the_same_result() {
     assert_eq!(results("cut.json"), results("whole.json"));
 }
 
+const ROUNDS: &str = r#"
+about = "Rounds that are long enough to be killed."
+data = "DATA"
+arms = ["a", "c", "g"]
+betas = [0.1]
+seeds = [1]
+rounds = 6
+rows = 60
+[windows]
+least_rating = 1.0
+[base]
+sft_epochs = 1
+[base.pretrain]
+learning_rate = 0.001
+epochs = 1
+[base.model]
+hidden_size = 16
+intermediate_size = 16
+num_hidden_layers = 1
+num_attention_heads = 2
+num_key_value_heads = 1
+max_position_embeddings = 16
+"#;
+
+#[test]
+fn rounds_of_preferences_that_were_killed_end_in_the_same_result() {
+    let (folder, data) = place();
+    let mut items = String::from("item_id:token\tmovie_title:token_seq\tclass:token_seq\n");
+    for item in 0..40 {
+        writeln!(items, "i{item}\tTitle {item}\tgenre{}", item % 3).unwrap();
+    }
+    std::fs::write(Path::new(&data).join("tiny.item"), items).unwrap();
+    std::fs::write(folder.path().join("rounds.toml"), ROUNDS.replace("DATA", &data)).unwrap();
+    let whole = ["preferences", "rounds.toml", "--out", "whole", "--curves", "--json", "whole.json"];
+    let output = xtask(&[&whole[..], &["--report", "whole.html"]].concat(), folder.path());
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let value = json(&folder.path().join("whole.json"));
+    assert_eq!(value["data"]["items"], 40);
+    assert_eq!(value["arms"].as_array().unwrap().len(), 3);
+    assert_eq!(value["arms"][2]["by_round"]["or-ratio@1"].as_array().unwrap().len(), 7);
+    assert_eq!(value["inequalities"].as_array().unwrap().len(), 10);
+    assert_eq!(value["arms"][1]["theory_points"].as_array().unwrap().len(), 10);
+    page_is_sound(&std::fs::read_to_string(folder.path().join("whole.html")).unwrap());
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["preferences", "rounds.toml", "--out", "cut", "--jobs", "1"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let run = folder.path().join("cut/g-beta0.1/1");
+    let started = Instant::now();
+    while !run.join("round-2.json").exists() {
+        assert!(started.elapsed() < Duration::from_secs(120), "no round came");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap(); // SIGKILL: nothing can be tidied up
+    child.wait().unwrap();
+    // The orphaned child notices after its next round that nobody listens.
+    let rounds = || (1..=6).filter(|round| run.join(format!("round-{round}.json")).exists()).count();
+    let mut before = rounds();
+    loop {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = rounds();
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    assert!(!run.join("result.json").exists(), "the run was finished before it was killed");
+    let resume = ["preferences", "rounds.toml", "--out", "cut", "--resume", "--curves", "--json", "cut.json"];
+    let output = xtask(&resume, folder.path());
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let results = |name: &str| {
+        let mut value = json(&folder.path().join(name));
+        for arm in value["arms"].as_array_mut().unwrap() {
+            arm.as_object_mut().unwrap().remove("seconds");
+            for run in arm["runs"].as_array_mut().unwrap() {
+                run.as_object_mut().unwrap().retain(|name, _| name != "seconds" && name != "phases");
+            }
+        }
+        value["arms"].clone()
+    };
+    assert_eq!(results("cut.json"), results("whole.json"));
+}
+
 /// Elements are closed in order, attributes quoted, and nothing is loaded from anywhere.
 fn page_is_sound(page: &str) {
     const VOID: [&str; 4] = ["meta", "br", "link", "img"];

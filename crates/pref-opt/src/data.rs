@@ -30,6 +30,22 @@ impl Default for DataConfig {
     }
 }
 
+impl DataConfig {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn validate(&self) -> Result<()> {
+        match self.least_history == 0 || self.most_history < self.least_history {
+            true => Err(Error::config(
+                "data.most_history",
+                "must be at least least_history, which must be at least 1",
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
 /// What a user touched, oldest first, and what came next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
@@ -61,12 +77,7 @@ impl PreferenceData {
     /// # Errors
     /// [`Error::Invalid`](rec_core::Error::Invalid) without titles, and what filter and split report.
     pub fn new(dataset: Dataset, config: &DataConfig) -> Result<Self> {
-        if config.least_history == 0 || config.most_history < config.least_history {
-            return Err(Error::config(
-                "data.most_history",
-                "must be at least least_history, which must be at least 1",
-            ));
-        }
+        config.validate()?;
         let rated = dataset.interactions.ratings.is_some();
         let feedback = if rated { Feedback::AtLeast(config.least_rating) } else { Feedback::All };
         let positive = filter::apply(dataset, &FilterConfig { feedback, ..FilterConfig::default() })?;
@@ -81,6 +92,25 @@ impl PreferenceData {
         };
         let dataset = filter::apply(merged, &enough)?;
         let split = SplitSpec::LeaveOneOut(LeaveOneOut::ValidAndTest).split(&dataset, 0)?;
+        Self::of_parts(dataset, split, config)
+    }
+
+    /// The training part of a split as it is: every row counts, items keep their numbers and need no titles.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](rec_core::Error::Invalid) if no user has a history to learn from.
+    pub fn of_split(split: &Split, n_users: usize, n_items: usize, config: &DataConfig) -> Result<Self> {
+        config.validate()?;
+        let dataset = Dataset {
+            interactions: split.train.clone(),
+            users: IdMap::numbered(n_users),
+            items: IdMap::numbered(n_items),
+            ..Dataset::default()
+        };
+        Self::of_parts(dataset, split.clone(), config)
+    }
+
+    fn of_parts(dataset: Dataset, split: Split, config: &DataConfig) -> Result<Self> {
         let histories = histories(&split.train, dataset.n_users());
         let windows: Vec<Window> = histories.iter().flat_map(|items| windows(items, config)).collect();
         if windows.is_empty() {

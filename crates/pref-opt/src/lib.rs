@@ -18,12 +18,14 @@ pub mod negatives;
 pub mod records;
 pub mod score;
 pub mod selfplay;
+pub mod states;
 pub mod theory;
+pub mod titles;
 pub mod train;
 pub mod weights;
 
 pub use burn;
-pub use causal_lm::{CausalLm, CausalLmConfig, Pass};
+pub use causal_lm::{CausalLm, CausalLmConfig, LoraConfig, Pass, Slot};
 pub use error::{Error, Result};
 
 /// Compiles and runs the example of the README.

@@ -1,5 +1,7 @@
 //! Log-probabilities of completions: logits exist only where a completion's token is predicted.
 
+use std::collections::HashMap;
+
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use causal_lm::{CausalLm, Pass, Tokens};
@@ -20,7 +22,9 @@ pub struct LogProbs {
 
 /// Log-probabilities of completions after their prompts.
 ///
-/// Rows are padded on the right, where a causal model does not look; what a row gets does not depend on the others.
+/// Rows are padded on the right, where a causal model does not look; what a row gets does not depend on the others. Rows
+/// that differ in their last token alone, which predicts nothing, are read once: with one token an item a prompt is read
+/// once for its chosen and all its rejected items.
 ///
 /// # Errors
 /// [`Error::EmptyCompletion`], [`Error::TooLong`], and what the model reports.
@@ -30,7 +34,10 @@ pub fn completion_log_probs<P: AsRef<[u32]>, C: AsRef<[u32]>>(
     pass: &mut Pass<'_>,
 ) -> Result<LogProbs> {
     let limit = model.config().max_position_embeddings;
-    let mut inputs = Vec::with_capacity(rows.len());
+    let mut inputs: Vec<Vec<u32>> = Vec::with_capacity(rows.len());
+    let mut known: HashMap<Vec<u32>, usize> = HashMap::with_capacity(rows.len());
+    // Of each row, where its tokens stand among those that are read.
+    let mut readers = Vec::with_capacity(rows.len());
     for (row, (prompt, completion)) in rows.iter().enumerate() {
         let (prompt, completion) = (prompt.as_ref(), completion.as_ref());
         if completion.is_empty() {
@@ -40,15 +47,18 @@ pub fn completion_log_probs<P: AsRef<[u32]>, C: AsRef<[u32]>>(
         if tokens > limit {
             return Err(Error::TooLong { row, tokens, limit });
         }
-        // The last token predicts nothing.
-        inputs.push([prompt, &completion[..completion.len() - 1]].concat());
+        let input = [prompt, &completion[..completion.len() - 1]].concat();
+        readers.push(*known.entry(input).or_insert_with_key(|input| {
+            inputs.push(input.clone());
+            inputs.len() - 1
+        }));
     }
     let tokens = Tokens::right_padded(&inputs, ItemCodec::PAD)?;
     let hidden = model.forward(&tokens, pass)?;
     let [count, length, width] = hidden.dims();
     let (mut places, mut targets, mut lengths) = (Vec::new(), Vec::new(), Vec::with_capacity(rows.len()));
     for (row, (prompt, completion)) in rows.iter().enumerate() {
-        let first = row * length + prompt.as_ref().len() - 1;
+        let first = readers[row] * length + prompt.as_ref().len() - 1;
         for (at, &target) in completion.as_ref().iter().enumerate() {
             places.push((first + at) as i32);
             targets.push(target as i32);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use causal_lm::{CausalLm, Pass};
+use causal_lm::{CausalLm, Pass, Slot};
 use rand::{Rng, RngExt};
 use rec_core::ItemId;
 use rec_core::random::stream;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::ItemCodec;
 use crate::data::Window;
 use crate::score::item_log_probs;
+use crate::titles::TitleDecoder;
 use crate::{Error, Result};
 
 /// Where rejected items come from.
@@ -104,6 +105,9 @@ pub fn negatives(
 ) -> Result<Vec<Vec<ItemId>>> {
     source.validate()?;
     let n = codec.n_items();
+    if source.asks_policy() && !codec.is_one_token() {
+        return titles(source, model, codec, windows, exclude_history, (seed, round));
+    }
     let totals: Vec<u64> = target_counts
         .iter()
         .scan(0_u64, |sum, &count| {
@@ -148,6 +152,37 @@ pub fn negatives(
     }
     Ok(all)
 }
+
+/// As [`negatives`], where items have titles of several tokens.
+fn titles(
+    source: &NegativeSource,
+    model: &CausalLm,
+    codec: &ItemCodec,
+    windows: &[Window],
+    exclude_history: bool,
+    place: (u64, usize),
+) -> Result<Vec<Vec<ItemId>>> {
+    let decoder = TitleDecoder::new(codec, BEAMS)?;
+    // Adapters are added to their weights once, not at every token.
+    let model = model.merged(Slot::Active);
+    let temperature = match source {
+        NegativeSource::Beam { k } => {
+            let list = |window: &Window| {
+                let barred = |item: ItemId| exclude_history && window.history.contains(&item);
+                let found = decoder.top(&model, &codec.prompt(&window.history), *k, barred)?;
+                Ok(found.into_iter().map(|scored| scored.item).collect())
+            };
+            return windows.iter().map(list).collect();
+        }
+        NegativeSource::Sample { temperature } => Some(*temperature),
+        _ => None,
+    };
+    let found = decoder.one_each(&model, codec, windows, temperature, exclude_history, place)?;
+    Ok(found.into_iter().map(|item| item.into_iter().collect()).collect())
+}
+
+/// Texts that a search for rejected titles keeps.
+const BEAMS: usize = 4;
 
 fn best(scores: &[f32], k: usize, barred: impl Fn(ItemId) -> bool) -> Vec<ItemId> {
     let mut items: Vec<ItemId> = Vec::with_capacity(k + 1);

@@ -2,11 +2,12 @@
 
 use causal_lm::{CausalLm, Pass};
 use rec_core::rank::top_k;
-use rec_core::{Query, Rankings, Recommender};
+use rec_core::{ItemId, Query, Rankings, Recommender, ScoredItem};
 
 use crate::Result;
 use crate::codec::ItemCodec;
 use crate::log_probs::{completion_log_probs, next_log_probs};
+use crate::titles::TitleDecoder;
 
 /// Completions scored at once where titles have several tokens.
 const ROWS: usize = 256;
@@ -55,6 +56,21 @@ pub struct LanguageRecommender {
     pub most_history: usize,
     /// Taken off each item's score: D3-style debiasing at decoding, `log p(item | history) - weight * log p(item)`.
     pub debias: Option<Vec<f32>>,
+    /// Searches the titles, where they have several tokens; without it every title is scored.
+    pub decoder: Option<TitleDecoder>,
+}
+
+impl LanguageRecommender {
+    /// The list of one query by search.
+    fn search(&self, decoder: &TitleDecoder, query: &Query<'_>, k: usize) -> Result<Vec<ScoredItem>> {
+        let first = query.history.len().saturating_sub(self.most_history);
+        let prompt = self.codec.prompt(&query.history[first..]);
+        let barred = |item: ItemId| {
+            query.exclude.binary_search(&item).is_ok()
+                || query.candidates.is_some_and(|candidates| candidates.binary_search(&item).is_err())
+        };
+        decoder.top(&self.model, &prompt, k, barred)
+    }
 }
 
 impl Recommender for LanguageRecommender {
@@ -63,6 +79,13 @@ impl Recommender for LanguageRecommender {
     }
 
     fn recommend(&self, queries: &[Query<'_>], k: usize) -> rec_core::Result<Rankings> {
+        if let Some(decoder) = &self.decoder {
+            let mut rankings = Rankings::with_capacity(k, queries.len());
+            for query in queries {
+                rankings.push(&self.search(decoder, query, k)?);
+            }
+            return Ok(rankings);
+        }
         let n = self.codec.n_items();
         let mut rankings = Rankings::with_capacity(k, queries.len());
         let mut best = vec![Default::default(); k];

@@ -295,7 +295,7 @@ pub fn play(
 
 /// How the policy that all arms begin with is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct BaseConfig {
     /// The decoder; its vocabulary is set by the data.
     pub model: causal_lm::CausalLmConfig,
@@ -305,6 +305,9 @@ pub struct BaseConfig {
     pub sft: StageConfig,
     /// The most epochs of supervised training.
     pub sft_epochs: usize,
+    /// Windows drawn anew for each epoch of supervised training; all of them if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sft_rows: Option<usize>,
     /// Supervised training ends after so many epochs without a better validation score.
     pub patience: usize,
 }
@@ -327,6 +330,7 @@ impl Default for BaseConfig {
             pretrain: StageConfig { epochs: 20, batch_size: 32, ..stage.clone() },
             sft: StageConfig { batch_size: 128, ..stage },
             sft_epochs: 4,
+            sft_rows: None,
             patience: 1,
         }
     }
@@ -366,11 +370,18 @@ pub fn fit_base(
     let (trained, metrics) = train_sft(model, &pieces, None, &config.pretrain, seed, "pretrain")?;
     model = trained;
     tell("pretrain", config.pretrain.epochs, metrics.get("loss").copied().unwrap_or(f64::NAN));
-    let examples: Vec<Example> =
-        data.windows.iter().map(|window| codec.example(&window.history, window.target)).collect();
     let (mut best, mut best_score, mut without) = (model.clone(), f64::NEG_INFINITY, 0);
     for epoch in 1..=config.sft_epochs {
         let stage = StageConfig { epochs: 1, ..config.sft.clone() };
+        let n = data.windows.len();
+        let rows: Vec<usize> = match config.sft_rows {
+            Some(rows) => sample(&mut stream(seed, "sft rows", epoch as u64), n, rows.min(n)).into_vec(),
+            None => (0..n).collect(),
+        };
+        let examples: Vec<Example> = rows
+            .into_iter()
+            .map(|row| codec.example(&data.windows[row].history, data.windows[row].target))
+            .collect();
         (model, _) = train_sft(model, &examples, None, &stage, seed, &format!("sft epoch {epoch}"))?;
         let own = score(&model.valid())?;
         tell("sft", epoch, own);

@@ -40,6 +40,35 @@ pub fn realised_slope(policy: &[f64], reference: &[f64], p: &[f64], q: &[f64]) -
     (spread > 1e-9 * sum).then(|| common / spread)
 }
 
+/// Items in `groups` groups of equal size from the least to the largest `p / q`: the mean of `ln(p / q)` and of
+/// `ln(pi / pi_ref)` in each, weighted by `p` and centred over all items. At the optimum they lie on a line of slope `1/beta`
+/// through 0. Items without `p` are left out.
+///
+/// # Panics
+/// If the distributions differ in length.
+pub fn grouped_change(
+    policy: &[f64],
+    reference: &[f64],
+    p: &[f64],
+    q: &[f64],
+    groups: usize,
+) -> Vec<[f64; 2]> {
+    assert!(policy.len() == reference.len() && reference.len() == p.len() && p.len() == q.len());
+    let mut points: Vec<[f64; 3]> = (0..p.len())
+        .filter(|&item| [policy[item], reference[item], p[item], q[item]].iter().all(|&value| value > 0.0))
+        .map(|item| [p[item], (p[item] / q[item]).ln(), (policy[item] / reference[item]).ln()])
+        .collect();
+    points.sort_by(|a, b| a[1].total_cmp(&b[1]));
+    let mean = |points: &[[f64; 3]], side: usize| {
+        let sum: f64 = points.iter().map(|point| point[0]).sum();
+        points.iter().map(|point| point[0] * point[side]).sum::<f64>() / sum
+    };
+    let centre = [mean(&points, 1), mean(&points, 2)];
+    let size = points.len().div_ceil(groups.max(1)).max(1);
+    let group = |own: &[[f64; 3]]| [mean(own, 1) - centre[0], mean(own, 2) - centre[1]];
+    points.chunks(size).map(group).collect()
+}
+
 /// Half the sum of absolute differences: 0 for equal distributions, 1 for disjoint ones.
 pub fn total_variation(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0
@@ -89,6 +118,9 @@ mod tests {
         assert!(total_variation(&found, &expected) < 1e-6, "{found:?} {expected:?}");
         let slope = realised_slope(&found, &reference, &P, &q).unwrap();
         assert!((slope - 1.0 / beta).abs() < 1e-4, "{slope}");
+        for [x, y] in grouped_change(&found, &reference, &P, &q, 5) {
+            assert!((y - x / beta).abs() < 1e-4, "{x} {y}");
+        }
         assert!(negative_log_sigmoid(0.0) > 0.0);
     }
 

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
-use causal_lm::{CausalLm, Pass, Slot};
+use causal_lm::{AdamW, AdamWConfig, CausalLm, ParameterGradients, Pass, Slot};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
@@ -144,8 +143,8 @@ impl Means {
 /// The optimiser of a stage.
 struct Stepper<'a> {
     config: &'a StageConfig,
-    optimizer: ModuleOptimizer,
-    accumulator: GradientsAccumulator<CausalLm>,
+    optimizer: AdamW,
+    gradients: ParameterGradients,
     pending: usize,
     step: usize,
     steps: usize,
@@ -155,11 +154,11 @@ struct Stepper<'a> {
 impl<'a> Stepper<'a> {
     fn new(config: &'a StageConfig, rows: usize) -> Self {
         let optimizer =
-            AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay as f32).init();
+            AdamW::new(AdamWConfig { weight_decay: config.weight_decay, ..AdamWConfig::default() });
         Self {
             config,
             optimizer,
-            accumulator: GradientsAccumulator::new(),
+            gradients: ParameterGradients::default(),
             pending: 0,
             step: 0,
             steps: config.steps(rows),
@@ -174,56 +173,23 @@ impl<'a> Stepper<'a> {
             return Err(Error::Diverged { what: "the loss".into(), steps: self.step });
         }
         self.means.add("loss", value);
-        let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        self.accumulator.accumulate(&model, gradients);
+        let gradients = ParameterGradients::of(&model, loss);
+        self.gradients = std::mem::take(&mut self.gradients).add(gradients, 1.0);
         self.pending += 1;
         if self.pending < self.config.accumulation && !last {
             return Ok(model);
         }
-        let mut gradients = self.accumulator.grads();
-        let norm = f64::from(gradient_norm(&model, &gradients)) / self.pending as f64;
+        let gradients = std::mem::take(&mut self.gradients);
+        let mean = 1.0 / std::mem::take(&mut self.pending) as f64;
+        let norm = gradients.norm() * mean;
         self.means.add("grad_norm", norm);
+        // As torch.nn.utils.clip_grad_norm_.
         let clip = self.config.max_grad_norm.map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0));
-        let scale = clip / self.pending as f64;
-        if scale != 1.0 {
-            scale_gradients(&model, &mut gradients, scale);
-        }
         let rate = self.config.rate(self.step, self.steps);
         self.means.add("learning_rate", rate);
-        self.pending = 0;
         self.step += 1;
-        Ok(self.optimizer.step(rate, model, gradients))
+        Ok(self.optimizer.step(model, gradients, mean * clip, rate))
     }
-}
-
-fn gradient_norm(model: &CausalLm, gradients: &GradientsParams) -> f32 {
-    struct Norm<'a>(&'a GradientsParams, Option<Tensor<1>>);
-    impl ModuleVisitor for Norm<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(gradient) = self.0.get::<D>(param.id) {
-                let squared = gradient.square().sum();
-                self.1 = Some(match self.1.take() {
-                    Some(sum) => sum.add(squared),
-                    None => squared,
-                });
-            }
-        }
-    }
-    let mut norm = Norm(gradients, None);
-    model.visit(&mut norm);
-    norm.1.map_or(0.0, |sum| sum.into_scalar::<f32>().sqrt())
-}
-
-fn scale_gradients(model: &CausalLm, gradients: &mut GradientsParams, scale: f64) {
-    struct Scale<'a>(&'a mut GradientsParams, f64);
-    impl ModuleVisitor for Scale<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(gradient) = self.0.remove::<D>(param.id) {
-                self.0.register(param.id, gradient.mul_scalar(self.1));
-            }
-        }
-    }
-    model.visit(&mut Scale(gradients, scale));
 }
 
 /// The order of rows in one epoch.
@@ -439,8 +405,11 @@ fn note(means: &mut Means, objective: &Objective, batch: &PreferenceBatch) {
 }
 
 /// `model` with every parameter marked as one that is trained: needed after parameters were read from a file on a device
-/// with autodiff.
+/// with autodiff. A model with an active adapter is given back as it is: there the adapters alone are trained.
 pub fn trainable(model: CausalLm) -> CausalLm {
+    if model.has_adapter(Slot::Active) {
+        return model;
+    }
     struct Mark;
     impl ModuleMapper for Mark {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {

@@ -1,7 +1,7 @@
 //! Rounds of self-play on a toy catalogue, through the public API.
 
 use pref_opt::burn::module::Module;
-use pref_opt::burn::tensor::Device;
+use pref_opt::burn::tensor::{Device, Tensor};
 use pref_opt::codec::ItemCodec;
 use pref_opt::data::{DataConfig, PreferenceData, Window};
 use pref_opt::log_probs::completion_log_probs;
@@ -10,7 +10,7 @@ use pref_opt::negatives::{NegativeSource, negatives};
 use pref_opt::score::item_log_probs;
 use pref_opt::selfplay::{PreferenceStage, ReferenceRule, SelfPlayConfig, Task, play, round_rows};
 use pref_opt::train::{PairExample, Reference, StageConfig, train_preferences, train_sft};
-use pref_opt::{CausalLm, CausalLmConfig, Error, Pass};
+use pref_opt::{CausalLm, CausalLmConfig, Error, LoraConfig, Pass};
 use rec_core::run::{RunFolder, Start};
 use rec_core::{Catalogue, Dataset, IdMap, Interactions, ItemId, UserId};
 
@@ -104,6 +104,33 @@ fn a_run_that_was_killed_ends_in_the_same_bits() {
     assert_eq!(resumed, whole);
     assert!(place.path().join("a/round-3.json").exists());
     assert_eq!(round_rows(50, 20, 3, 1), round_rows(50, 20, 3, 1));
+}
+
+#[test]
+fn rounds_on_adapters_leave_the_base_as_it_is() {
+    let (data, place) = (data(), tempfile::tempdir().unwrap());
+    let codec = ItemCodec::one_token(data.n_items());
+    let task = Task { data: &data, codec: &codec, seed: 3 };
+    let lora = LoraConfig { rank: 2, alpha: 4.0, dropout: 0.0, ..LoraConfig::default() };
+    let base = model(&codec, 1).add_lora(&lora, 5).unwrap();
+    let mut run = RunFolder::open(place.path().join("a"), &config(2), Start::New).unwrap();
+    let (policy, whole) = play(&base, &task, &config(2), Some(&mut run), &mut |_, _| Ok(())).unwrap();
+    let host = |tensor: Tensor<2>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
+    let up = |model: &CausalLm| host(model.layers[0].mlp.up_proj.weight.val());
+    let change = |model: &CausalLm| host(model.layers[0].mlp.up_proj.active.as_ref().unwrap().b.val());
+    assert_eq!(up(&policy), up(&base));
+    assert_eq!(host(policy.embed_tokens.weight.val()), host(base.embed_tokens.weight.val()));
+    assert_ne!(change(&policy), change(&base));
+    // The checkpoint holds base and adapters: a run cut off after its first round ends the same.
+    let mut cut = RunFolder::open(place.path().join("b"), &config(2), Start::New).unwrap();
+    let stopped = play(&base, &task, &config(2), Some(&mut cut), &mut |_, record| match record.round {
+        2 => Err(Error::invalid("killed")),
+        _ => Ok(()),
+    });
+    assert!(stopped.is_err());
+    let (resumed, records) = play(&base, &task, &config(2), Some(&mut cut), &mut |_, _| Ok(())).unwrap();
+    assert_eq!(records, whole);
+    assert_eq!(change(&resumed), change(&policy));
 }
 
 #[test]

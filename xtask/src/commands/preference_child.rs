@@ -13,10 +13,12 @@ use pref_opt::selfplay::{SelfPlayConfig, Task, fit_base, play};
 use pref_opt::{theory, weights};
 use rec_core::run::{RunFolder, Start};
 
-use crate::children;
+use crate::children::{self, Beat};
 use crate::cli::Child;
 use crate::error::{Error, Result};
+use crate::output;
 use crate::preferences::arms;
+use crate::preferences::experiment::Profile;
 use crate::preferences::execute::{PreferenceJob, PreferenceRun, base_of, load};
 use crate::preferences::judge::{Judge, shares, top3};
 
@@ -35,19 +37,28 @@ pub fn preference_child(arguments: &Child) -> Result<()> {
     if sha256 != job.data_sha256 {
         return Err(Error::Data(format!("{}: the data changed since the run began", job.data)));
     }
-    let codec = ItemCodec::one_token(data.n_items());
+    let codec = match job.profile {
+        Profile::ItemToken => ItemCodec::one_token(data.n_items()),
+        Profile::Titles { vocab_size } => panic!("{vocab_size}"),
+    };
     let judge = Judge::new(&data, &codec, &job.windows)?;
     let device = cf_align::autodiff::device(&job.device)?;
     let task = Task { data: &data, codec: &codec, seed: job.seed };
+    let mut phases = BTreeMap::new();
+    phases.insert("data".to_owned(), start.elapsed().as_secs_f64());
     let Some(rounds) = &job.rounds else {
-        let mut metrics = Vec::new();
+        let (mut metrics, mut clock) = (Vec::new(), Instant::now());
         let base = fit_base(
             &task,
             &job.base,
             job.windows.most_history,
             &device,
             &mut |model| judge.validate(model).map_err(into_preference),
-            &mut |stage, epoch, value| metrics.push((stage.to_owned(), epoch, value)),
+            &mut |stage, epoch, value| {
+                let seconds = std::mem::replace(&mut clock, Instant::now()).elapsed().as_secs_f64();
+                *phases.entry(stage.to_owned()).or_default() += seconds;
+                metrics.push((stage.to_owned(), epoch, value));
+            },
         )?;
         for (place, (stage, epoch, value)) in metrics.iter().enumerate() {
             let names = match stage.as_str() {
@@ -64,6 +75,8 @@ pub fn preference_child(arguments: &Child) -> Result<()> {
             start_recommended: recommended,
             rounds: Vec::new(),
             theory: BTreeMap::new(),
+            theory_points: Vec::new(),
+            phases,
             seconds: start.elapsed().as_secs_f64(),
         };
         run.finish(&result)?;
@@ -73,7 +86,10 @@ pub fn preference_child(arguments: &Child) -> Result<()> {
     let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
     let shape = pref_opt::CausalLmConfig { vocab_size: codec.vocab_size(), ..job.base.model.clone() };
     let fresh = shape.init(job.seed, &device.autodiff()).map_err(pref_opt::Error::from)?;
-    let (base, _) = weights::from_bytes(fresh, &bytes)?;
+    let (mut base, _) = weights::from_bytes(fresh, &bytes)?;
+    if let Some(lora) = &job.lora {
+        base = base.add_lora(lora, job.seed).map_err(pref_opt::Error::from)?;
+    }
     let arm = arms::find(job.arm.as_deref().unwrap_or_default())?;
     // D3 takes off what the policy gives an item whatever the history.
     let debias = match arm.decoding_only {
@@ -82,19 +98,37 @@ pub fn preference_child(arguments: &Child) -> Result<()> {
         ),
         false => None,
     };
+    let clock = Instant::now();
     let (values, recommended) = judge.judge(&base.valid(), debias)?;
+    let (mut judging, clock) = (clock.elapsed().as_secs_f64(), Instant::now());
     let (policy, records) = play(&base, &task, rounds, Some(&mut run), &mut |model, record| {
+        let clock = Instant::now();
         let (values, recommended) = judge.judge(model, None).map_err(into_preference)?;
         record.evaluation = values;
         record.recommended = recommended;
+        judging += clock.elapsed().as_secs_f64();
+        let beat = Beat {
+            epoch: record.round,
+            epochs: rounds.rounds,
+            quality: record.evaluation.get("ndcg@5").copied(),
+        };
+        // A parent that is gone cannot use what would come of this; the checkpoint keeps the rounds before.
+        if output::try_line(&serde_json::json!(beat).to_string()).is_err() {
+            std::process::exit(1);
+        }
         Ok(())
     })?;
+    phases.insert("rounds and judging".to_owned(), clock.elapsed().as_secs_f64());
+    phases.insert("judging".to_owned(), judging);
+    let (theory, theory_points) = compare_with_theory(&judge, &data, &base, &policy, rounds)?;
     let result = PreferenceRun {
         seed: job.seed,
         start: values,
         start_recommended: recommended,
-        theory: compare_with_theory(&judge, &data, &base, &policy, rounds)?,
+        theory,
+        theory_points,
         rounds: records,
+        phases,
         seconds: start.elapsed().as_secs_f64(),
     };
     run.finish(&result)?;
@@ -108,19 +142,27 @@ fn into_preference(error: Error) -> pref_opt::Error {
     }
 }
 
-/// The mean distribution over items at the end beside the optimum that theory gives for it.
+/// Groups of items in the picture of theory and measurement.
+const GROUPS: usize = 12;
+
+/// The distribution over items at the end beside the optimum that theory gives for it, where negatives do not come from the
+/// policy and items are tokens.
 fn compare_with_theory(
     judge: &Judge,
     data: &PreferenceData,
     base: &CausalLm,
     policy: &CausalLm,
     rounds: &SelfPlayConfig,
-) -> Result<BTreeMap<String, f64>> {
-    let Some(preference) = &rounds.preference else { return Ok(BTreeMap::new()) };
+) -> Result<(BTreeMap<String, f64>, Vec<[f64; 2]>)> {
+    let nothing = (BTreeMap::new(), Vec::new());
+    let Some(preference) = &rounds.preference else { return Ok(nothing) };
+    if !judge.is_exact() {
+        return Ok(nothing);
+    }
     let p = shares(&data.target_counts);
     let q = match &preference.negatives {
         NegativeSource::RandomItem { .. } => vec![1.0 / p.len() as f64; p.len()],
-        _ => return Ok(BTreeMap::new()),
+        _ => return Ok(nothing),
     };
     let (before, after) = (judge.marginal(&base.valid())?, judge.marginal(&policy.valid())?);
     let best = theory::optimum(&before, &p, &q, preference.objective.beta);
@@ -131,8 +173,9 @@ fn compare_with_theory(
         ("distance_to_start".to_owned(), theory::total_variation(&after, &before)),
         ("distance_to_predicted".to_owned(), theory::total_variation(&after, &best)),
     ]);
+    values.insert("sharpening".into(), judge.sharpening(&base.valid(), &policy.valid())?);
     if let Some(slope) = theory::realised_slope(&after, &before, &p, &q) {
         values.insert("slope".into(), slope);
     }
-    Ok(values)
+    Ok((values, theory::grouped_change(&after, &before, &p, &q, GROUPS)))
 }

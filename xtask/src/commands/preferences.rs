@@ -66,7 +66,7 @@ pub fn preferences(arguments: &Preferences) -> Result<()> {
         table::write(path, &page)?;
         output::note(format!("wrote {}", path.display()));
     }
-    finish(&comparison, &arguments.json)
+    finish(&comparison, &arguments.json, arguments.curves)
 }
 
 fn default_folder(experiment: &PreferenceExperiment, name: Option<&str>) -> PathBuf {
@@ -78,12 +78,12 @@ fn default_folder(experiment: &PreferenceExperiment, name: Option<&str>) -> Path
     Path::new("runs").join(format!("preferences-{name}"))
 }
 
-/// Prints the tables or the JSON, and fails if a run failed.
+/// Prints the tables or the JSON (with `curves`: every run), and fails if a run failed.
 ///
 /// # Errors
 /// [`Error::Io`], and [`Error::Failed`] naming the runs that failed.
-pub fn finish(comparison: &PreferenceComparison, json: &Json) -> Result<()> {
-    table::show(json, &comparison.json(), &comparison.table())?;
+pub fn finish(comparison: &PreferenceComparison, json: &Json, curves: bool) -> Result<()> {
+    table::show(json, &comparison.json(curves), &comparison.table())?;
     failed(comparison)
 }
 

@@ -2,6 +2,7 @@
 
 mod dialogues;
 mod policies;
+mod preferences;
 mod ranking;
 
 use std::path::Path;
@@ -42,6 +43,7 @@ struct Part {
 const PARTS: &[Part] = &[
     Part { name: "ranking", run: ranking::run },
     Part { name: "policies", run: policies::run },
+    Part { name: "preferences", run: preferences::run },
     Part { name: "dialogues", run: dialogues::run },
 ];
 

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use pref_opt::LoraConfig;
 use pref_opt::data::{DataConfig, PreferenceData};
 use pref_opt::selfplay::{BaseConfig, RoundRecord, SelfPlayConfig};
 use rec_core::run::Start;
 use serde::{Deserialize, Serialize};
 
-use super::experiment::{Cell, PreferenceExperiment};
+use super::experiment::{Cell, PreferenceExperiment, Profile};
 use super::outcome::{ArmResult, PreferenceComparison};
 use crate::children::{self, side_by_side};
 use crate::cli::Existing;
@@ -40,6 +41,11 @@ pub struct PreferenceJob {
     pub device: String,
     /// How events become windows.
     pub windows: DataConfig,
+    /// How items become tokens.
+    pub profile: Profile,
+    /// Adapters that rounds train instead of all weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
     /// The policy that all arms begin with.
     pub base: BaseConfig,
     /// The rounds.
@@ -60,6 +66,11 @@ pub struct PreferenceRun {
     pub rounds: Vec<RoundRecord>,
     /// Theory beside what was measured, where negatives do not come from the policy.
     pub theory: BTreeMap<String, f64>,
+    /// For groups of items from the least to the most popular: mean `ln(p/q)` and mean `ln(pi/pi_ref)`, both centred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub theory_points: Vec<[f64; 2]>,
+    /// Seconds of each phase.
+    pub phases: BTreeMap<String, f64>,
     /// Seconds of training and judging.
     pub seconds: f64,
 }
@@ -125,6 +136,8 @@ pub fn execute(
         data_sha256: data_sha256.clone(),
         device: experiment.device.clone(),
         windows: experiment.windows.clone(),
+        profile: experiment.profile,
+        lora: experiment.lora.clone(),
         base: experiment.base.clone(),
         rounds: cell.map(|cell| cell.arm.rounds(experiment, cell.beta.unwrap_or(0.1))),
     };

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pref_opt::LoraConfig;
 use pref_opt::data::DataConfig;
 use pref_opt::selfplay::BaseConfig;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,30 @@ use serde::{Deserialize, Serialize};
 use super::arms::{self, Arm};
 use crate::error::{Error, Result};
 use crate::experiment::refuse_repeated;
+
+/// How items become tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Profile {
+    /// One token an item; the softmax over items is an exact ranking.
+    #[default]
+    ItemToken,
+    /// Titles as byte-level BPE learned from the catalogue; lists are beam searches in the trie of all titles.
+    Titles {
+        /// Tokens, special ones included.
+        vocab_size: usize,
+    },
+}
+
+impl Profile {
+    /// In words.
+    pub fn about(self) -> String {
+        match self {
+            Self::ItemToken => "one token an item".into(),
+            Self::Titles { vocab_size } => format!("titles of {vocab_size} BPE tokens, decoded in their trie"),
+        }
+    }
+}
 
 /// An experiment as its TOML file says it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +45,10 @@ pub struct PreferenceExperiment {
     pub data: String,
     /// How events become windows. The least rating is that of a scale to 5; on a scale to 10 it is doubled.
     pub windows: DataConfig,
+    /// How items become tokens.
+    pub profile: Profile,
+    /// Adapters that rounds train instead of all weights.
+    pub lora: Option<LoraConfig>,
     /// The arms, in the order of the table.
     pub arms: Vec<String>,
     /// How strongly the policy is held to its reference.
@@ -46,6 +75,8 @@ impl Default for PreferenceExperiment {
             about: String::new(),
             data: "mt-mini".into(),
             windows: DataConfig::default(),
+            profile: Profile::default(),
+            lora: None,
             arms: ["a", "b", "c", "d", "e", "f", "g", "h"].map(str::to_owned).into(),
             betas: vec![0.1],
             seeds: vec![1, 2, 3],

@@ -2,26 +2,56 @@
 //! whole.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use pref_opt::codec::ItemCodec;
 use pref_opt::data::{DataConfig, PreferenceData};
 use pref_opt::score::{LanguageRecommender, item_log_probs};
-use pref_opt::{CausalLm, Pass};
+use pref_opt::titles::TitleDecoder;
+use pref_opt::{CausalLm, Pass, Slot, theory};
 use rec_core::evaluate::Evaluator;
 use rec_core::metrics::{Measure, Metric};
 use rec_core::statistics::standard_deviation;
+use rec_core::{Query, Rankings, Recommender};
 
 use crate::error::Result;
 
 /// Judges policies on one data set.
 pub struct Judge {
     test: Evaluator,
-    first: Evaluator,
     validation: Evaluator,
     codec: ItemCodec,
     most_history: usize,
+    /// Searches titles, where items have several tokens.
+    decoder: Option<TitleDecoder>,
+    /// The shares of the targets of the training windows.
+    data: Vec<f64>,
     /// Prompts of the users asked about in the test.
     prompts: Vec<Vec<u32>>,
+}
+
+/// Texts that a search keeps where lists of five are asked for.
+const BEAMS: usize = 10;
+
+/// A recommender, and how often each item stood first in its lists.
+struct Counting<'a> {
+    inner: &'a LanguageRecommender,
+    first: Mutex<Vec<u32>>,
+}
+
+impl Recommender for Counting<'_> {
+    fn n_items(&self) -> usize {
+        self.inner.n_items()
+    }
+
+    fn recommend(&self, queries: &[Query<'_>], k: usize) -> rec_core::Result<Rankings> {
+        let rankings = self.inner.recommend(queries, k)?;
+        let mut first = self.first.lock().expect("nobody panicked with it");
+        for scored in (0..queries.len()).filter_map(|query| rankings.row(query).first()) {
+            first[scored.item.index()] += 1;
+        }
+        Ok(rankings)
+    }
 }
 
 impl Judge {
@@ -41,8 +71,6 @@ impl Judge {
         let catalogue = &data.dataset.catalogue;
         let test =
             Evaluator::test(&data.split, users, items)?.with_catalogue(catalogue)?.with_metrics(&metrics)?;
-        let one = [Metric::at(Measure::OrRatio, 1)];
-        let first = Evaluator::test(&data.split, users, items)?.with_metrics(&one)?;
         let validation = Evaluator::validation(&data.split, users, items)?
             .with_metrics(&[Metric::at(Measure::Ndcg, 5)])?;
         let prompts = data
@@ -50,23 +78,32 @@ impl Judge {
             .iter()
             .map(|history| codec.prompt(&history[history.len().saturating_sub(windows.most_history)..]))
             .collect();
+        let decoder = (!codec.is_one_token()).then(|| TitleDecoder::new(codec, BEAMS)).transpose()?;
         Ok(Self {
             test,
-            first,
             validation,
             codec: codec.clone(),
             most_history: windows.most_history,
+            decoder,
+            data: shares(&data.target_counts),
             prompts,
         })
     }
 
     fn recommender(&self, model: &CausalLm, debias: Option<Vec<f32>>) -> LanguageRecommender {
         LanguageRecommender {
-            model: model.clone(),
+            // Adapters are added to their weights once, not at every token.
+            model: model.merged(Slot::Active),
             codec: self.codec.clone(),
             most_history: self.most_history,
             debias,
+            decoder: self.decoder.clone(),
         }
+    }
+
+    /// Whether lists are exact rankings: one token an item.
+    pub fn is_exact(&self) -> bool {
+        self.codec.is_one_token()
     }
 
     /// NDCG@5 on the validation part.
@@ -88,14 +125,46 @@ impl Judge {
         debias: Option<Vec<f32>>,
     ) -> Result<(BTreeMap<String, f64>, Vec<u32>)> {
         let recommender = self.recommender(model, debias);
-        let found = self.test.evaluate(&recommender)?;
+        let counting = Counting { inner: &recommender, first: Mutex::new(vec![0; self.codec.n_items()]) };
+        let found = self.test.evaluate(&counting)?;
         let mut values: BTreeMap<String, f64> =
             found.values.iter().map(|(name, value)| (name.to_owned(), *value)).collect();
         if let Some(each) = found.per_user("ndcg@5") {
             values.insert("ndcg@5-se".into(), standard_deviation(each) / (each.len() as f64).sqrt());
         }
-        let first = self.first.evaluate(&recommender)?;
-        Ok((values, first.item_counts))
+        if self.codec.is_one_token() {
+            let distance = theory::total_variation(&self.marginal(model)?, &self.data);
+            values.insert("data-distance".into(), distance);
+        }
+        let first = counting.first.into_inner().expect("nobody panicked with it");
+        Ok((values, first))
+    }
+
+    /// The slope of `ln pi(y|x)` over `ln pi_ref(y|x)` within users' contexts, weighted by `pi_ref`: 1 where nothing changed;
+    /// `1 + 1/beta` at the optimum of DPO with uniform negatives, if `pi_ref` is what positives come from.
+    ///
+    /// # Errors
+    /// What the model reports.
+    pub fn sharpening(&self, before: &CausalLm, after: &CausalLm) -> Result<f64> {
+        let (mut spread, mut common) = (0.0, 0.0);
+        for chunk in self.prompts.chunks(256) {
+            let [one, other] = [before, after]
+                .map(|model| item_log_probs(model, &self.codec, chunk, &mut Pass::default()));
+            let (one, other) = (one?, other?);
+            let n = self.codec.n_items();
+            for (one, other) in one.chunks_exact(n).zip(other.chunks_exact(n)) {
+                let points = || {
+                    let pairs = one.iter().zip(other);
+                    pairs.map(|(&x, &y)| (f64::from(x).exp(), f64::from(x), f64::from(y)))
+                };
+                let sum: f64 = points().map(|point| point.0).sum();
+                let x = points().map(|point| point.0 * point.1).sum::<f64>() / sum;
+                let y = points().map(|point| point.0 * point.2).sum::<f64>() / sum;
+                spread += points().map(|point| point.0 * (point.1 - x).powi(2)).sum::<f64>();
+                common += points().map(|point| point.0 * (point.1 - x) * (point.2 - y)).sum::<f64>();
+            }
+        }
+        Ok(common / spread)
     }
 
     /// The mean over users of the distribution over items.

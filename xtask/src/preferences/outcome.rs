@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::execute::PreferenceRun;
 use super::experiment::PreferenceExperiment;
-use crate::comparison::Summary;
+use crate::comparison::{Summary, deciles};
 use crate::machine::Machine;
 use crate::table;
 
@@ -25,8 +25,11 @@ pub const SHOWN: &[(&str, &str, usize)] = &[
     ("popularity@1", "popularity@1", 1),
 ];
 
+/// What is told by round.
+const CURVES: &[&str] = &["or-ratio@1", "mgu@1", "dgu@1", "ndcg@5", "data-distance"];
+
 /// An arm at a beta, over seeds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct ArmResult {
     /// Its name.
     pub name: String,
@@ -53,6 +56,20 @@ impl ArmResult {
     pub fn theory(&self, name: &str) -> Option<Summary> {
         let values: Option<Vec<f64>> = self.runs.iter().map(|run| run.theory.get(name).copied()).collect();
         values.filter(|values| !values.is_empty()).map(Summary::of)
+    }
+
+    /// Groups of items from the least to the most popular: mean `ln(p/q)`, mean `ln(pi/pi_ref)`, its deviation over seeds.
+    pub fn theory_points(&self) -> Vec<(f64, f64, f64)> {
+        let groups = self.runs.iter().map(|run| run.theory_points.len()).min().unwrap_or(0);
+        (0..groups)
+            .map(|group| {
+                let of = |side: usize| {
+                    Summary::of(self.runs.iter().map(|run| run.theory_points[group][side]).collect())
+                };
+                let (x, y) = (of(0), of(1));
+                (x.mean, y.mean, y.std)
+            })
+            .collect()
     }
 
     /// (round, value over seeds) from before the first round to the last that all seeds have.
@@ -157,8 +174,60 @@ impl PreferenceComparison {
         all
     }
 
-    /// Everything as JSON.
-    pub fn json(&self) -> Value {
+    /// How the targets fall on the tenths of the catalogue, least popular first.
+    pub fn target_deciles(&self) -> [f64; 10] {
+        deciles(&self.target_counts, &self.target_counts)
+    }
+
+    /// How an arm's first recommendations fall on the tenths of the catalogue, over all seeds.
+    pub fn recommended_deciles(&self, arm: &ArmResult) -> [f64; 10] {
+        let mut counts = vec![0_u32; self.items];
+        for run in &arm.runs {
+            counts.iter_mut().zip(run.recommended()).for_each(|(sum, &count)| *sum += count);
+        }
+        deciles(&counts, &self.target_counts)
+    }
+
+    fn arm_json(&self, arm: &ArmResult, curves: bool) -> Value {
+        let named = |names: &mut dyn Iterator<Item = &String>, of: &dyn Fn(&str) -> Option<Summary>| {
+            let found = names.filter_map(|name| Some((name.clone(), json!(of(name)?))));
+            Value::Object(found.collect())
+        };
+        let first = arm.runs.first();
+        let metrics = named(&mut first.iter().flat_map(|run| run.last().keys()), &|name| arm.metric(name));
+        let theory = named(&mut first.iter().flat_map(|run| run.theory.keys()), &|name| arm.theory(name));
+        let by_round: serde_json::Map<String, Value> = CURVES
+            .iter()
+            .map(|name| {
+                let values = arm.curve(name);
+                let values: Vec<_> = values.iter().map(|(_, value)| (value.mean, value.std)).collect();
+                ((*name).to_owned(), json!(values))
+            })
+            .filter(|(_, values)| values.as_array().is_some_and(|values| !values.is_empty()))
+            .collect();
+        let mut value = json!({
+            "name": arm.name,
+            "about": arm.about,
+            "beta": arm.beta,
+            "rounds": arm.rounds,
+            "seeds": arm.runs.iter().map(|run| run.seed).collect::<Vec<_>>(),
+            "seconds": arm.runs.iter().map(|run| run.seconds).collect::<Vec<_>>(),
+            "metrics": metrics,
+            "by_round": by_round,
+            "theory": theory,
+            "theory_points": arm.theory_points(),
+            "deciles": self.recommended_deciles(arm),
+            "failures": arm.failures,
+        });
+        if curves {
+            value["runs"] = json!(arm.runs);
+        }
+        value
+    }
+
+    /// Means over seeds as JSON; `curves` adds every run with all it recorded.
+    pub fn json(&self, curves: bool) -> Value {
+        let arms: Vec<Value> = self.arms.iter().map(|arm| self.arm_json(arm, curves)).collect();
         json!({
             "name": self.name,
             "experiment": self.experiment,
@@ -167,10 +236,9 @@ impl PreferenceComparison {
                 "users": self.users,
                 "items": self.items,
                 "windows": self.windows,
-                "target_counts": self.target_counts,
+                "deciles": self.target_deciles(),
             },
-            "profile": "item-token",
-            "arms": self.arms,
+            "arms": arms,
             "inequalities": self.inequalities(),
             "machine": self.machine,
         })
@@ -179,11 +247,12 @@ impl PreferenceComparison {
     /// Tables for people.
     pub fn table(&self) -> String {
         let mut text = format!(
-            "{}: {} users, {} items, {} windows; one token an item, exact ranking (no invalid titles); {} rounds of {} rows; mean ± deviation over {} seeds\n\n",
+            "{}: {} users, {} items, {} windows; {} (no invalid titles); {} rounds of {} rows; mean ± deviation over {} seeds\n\n",
             self.experiment.data,
             self.users,
             self.items,
             table::grouped(self.windows),
+            self.experiment.profile.about(),
             self.experiment.rounds,
             self.experiment.rows,
             self.experiment.seeds.len()

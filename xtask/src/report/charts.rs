@@ -302,7 +302,7 @@ fn thinned(states: &[State], most: usize) -> impl Iterator<Item = &State> {
 }
 
 /// A row for each model: how its recommendations fall on the items' popularity, least popular tenth first.
-pub fn deciles(rows: &[(String, [f64; 10])]) -> String {
+pub fn deciles(rows: &[(String, [f64; 10])], id: &str) -> String {
     let height = 40 * rows.len() as u32 + 30;
     let picture = both(height, height, |frame| {
         let mut drawing = Drawing::new();
@@ -334,7 +334,7 @@ pub fn deciles(rows: &[(String, [f64; 10])]) -> String {
             })
             .collect::<Vec<_>>()
             .join("; ");
-        drawing.finish(frame, "deciles", "Popularity of what is recommended", &description)
+        drawing.finish(frame, id, "Popularity of what is recommended", &description)
     });
     let steps: String = (0..10).map(|step| format!("<span class=\"swatch fill d{step}\"></span>")).collect();
     format!(
@@ -349,12 +349,14 @@ pub struct Band {
     pub name: String,
     /// Its place in the palette.
     pub colour: usize,
-    /// For each epoch (epoch, mean, deviation).
+    /// For each epoch or round (which, mean, deviation).
     pub points: Vec<(f64, f64, f64)>,
 }
 
-/// Means over seeds by epoch, one deviation to either side shaded.
-pub fn bands(bands: &[Band], id: &str, y_title: &str) -> String {
+/// Means over seeds by epoch or round (`x_title`), one deviation to either side shaded.
+pub fn bands(bands: &[Band], id: &str, x_title: &str, y_title: &str) -> String {
+    let most = bands.iter().flat_map(|band| &band.points).map(|point| point.1.abs()).fold(0.0, f64::max);
+    let digits = if most < 1.0 { 4 } else { 2 };
     let picture = both(430, 330, |frame| {
         let mut drawing = Drawing::new();
         let width = f64::from(frame.width);
@@ -364,7 +366,8 @@ pub fn bands(bands: &[Band], id: &str, y_title: &str) -> String {
         let x = Scale::over(points().map(|point| point.0), 0.0, (left, right));
         let ends = points().flat_map(|&(_, mean, std)| [mean - std, mean + std]);
         let y = Scale::over(ends.chain([0.0]), 0.02, (bottom, top));
-        drawing.axes((&x, "epoch"), (&y, y_title), (if frame.narrow { 5 } else { 10 }, 5));
+        let furthest = points().map(|point| point.0).fold(0.0, f64::max) as usize;
+        drawing.axes((&x, x_title), (&y, y_title), (furthest.clamp(1, if frame.narrow { 5 } else { 10 }), 5));
         for band in bands {
             let upper = band.points.iter().map(|&(epoch, mean, std)| (x.at(epoch), y.at(mean + std)));
             let lower = band.points.iter().rev().map(|&(epoch, mean, std)| (x.at(epoch), y.at(mean - std)));
@@ -376,8 +379,9 @@ pub fn bands(bands: &[Band], id: &str, y_title: &str) -> String {
             let line: Vec<_> =
                 band.points.iter().map(|&(epoch, mean, _)| (x.at(epoch), y.at(mean))).collect();
             drawing.path(&format!("curve c{}", band.colour % COLOURS), &line);
-            for (&point, &(epoch, mean, std)) in line.iter().zip(&band.points) {
-                let tip = format!("{}, epoch {}: {mean:.2} ± {std:.2}", band.name, number(epoch));
+            for (&point, &(at, mean, std)) in line.iter().zip(&band.points) {
+                let tip =
+                    format!("{}, {x_title} {}: {mean:.digits$} ± {std:.digits$}", band.name, number(at));
                 drawing.circle(&format!("mean c{}", band.colour % COLOURS), point, 2.4, Some(&tip));
             }
             if let Some(&point) = line.last() {
@@ -391,11 +395,11 @@ pub fn bands(bands: &[Band], id: &str, y_title: &str) -> String {
             .iter()
             .filter_map(|band| {
                 let (first, last) = (band.points.first()?, band.points.last()?);
-                Some(format!("{}: from {:.2} to {:.2}", band.name, first.1, last.1))
+                Some(format!("{}: from {:.digits$} to {:.digits$}", band.name, first.1, last.1))
             })
             .collect::<Vec<_>>()
             .join("; ");
-        drawing.finish(frame, id, &format!("{y_title} by epoch"), &description)
+        drawing.finish(frame, id, &format!("{y_title} by {x_title}"), &description)
     });
     let legend = legend(bands.iter().map(|band| (band.colour, band.name.as_str())));
     format!("{picture}<div class=\"narrow\">{legend}</div>")

@@ -348,7 +348,7 @@ fn popularity(comparison: &Comparison) -> Section {
          popularity and cut into tenths, beside the training interactions themselves.",
         k.unwrap_or(0)
     );
-    let mut body = html::figure(&charts::deciles(&rows), &caption);
+    let mut body = html::figure(&charts::deciles(&rows, "deciles"), &caption);
     let beyond: Vec<String> = comparison
         .models
         .iter()

@@ -24,9 +24,12 @@ mod check;
 mod convert;
 mod decode;
 mod entry;
+mod explain;
 pub mod multi_turn;
+pub mod package;
 mod quick;
 pub mod replay;
+pub mod score;
 mod structured;
 #[cfg(feature = "bfcl-java-js")]
 mod trees;
@@ -38,6 +41,7 @@ pub use check::{Pairing, check, normalize};
 pub use convert::{convert_java, convert_javascript};
 pub use decode::{decode, decode_native, is_call_list};
 pub use entry::Entry;
+pub use explain::{Explanation, explain};
 
 /// The language whose types a function's documentation uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

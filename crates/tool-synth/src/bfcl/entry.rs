@@ -168,7 +168,7 @@ impl Parameter {
 }
 
 /// The type that a value of a documented type has.
-fn expected(name: &str, language: Language) -> Option<Kind> {
+pub(super) fn expected(name: &str, language: Language) -> Option<Kind> {
     Some(match (language, name) {
         (Language::Python, "string" | "any") => Kind::Str,
         (Language::Python, "integer") => Kind::Int,

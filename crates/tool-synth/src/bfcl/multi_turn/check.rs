@@ -237,4 +237,43 @@ impl Task {
         }
         Verdict::Valid
     }
+
+    /// The number of turns.
+    pub fn turns(&self) -> usize {
+        self.ground_truth.len()
+    }
+
+    /// Plays an answer and the ground truth up to and with a turn, and keeps the texts of the results.
+    pub(super) fn play(&self, turns: &[Vec<Vec<Call>>], model: &str, last: usize) -> Played {
+        let mut world = self.world(model);
+        let mut truth = self.world(&format!("{model}_ground_truth"));
+        let text = |outcome| match outcome {
+            Outcome::Text(text) | Outcome::Unsupported(text) => text,
+        };
+        let mut results = Vec::new();
+        for (steps, calls) in turns.iter().zip(&self.ground_truth).take(last + 1) {
+            let mut execute =
+                |calls: &Vec<Call>| calls.iter().map(|call| text(call.execute(&mut world))).collect();
+            let ours = steps.iter().map(&mut execute).collect();
+            results.push((ours, calls.iter().map(|call| text(truth.execute(call))).collect()));
+        }
+        Played { results, world, truth }
+    }
+}
+
+/// What came of the calls of an answer and of the ground truth.
+pub(super) struct Played {
+    /// By turns: the results of the answer by steps, and of the ground truth.
+    pub results: Vec<(Vec<Vec<String>>, Vec<String>)>,
+    world: World,
+    truth: World,
+}
+
+impl Played {
+    /// The first class whose states differ, and both states.
+    pub fn states(&self) -> (&'static str, Value, Value) {
+        let class = self.world.difference(&self.truth).ok().flatten().map_or("", |class| class.name());
+        let state = |world: &World| world.state().get(class).cloned().unwrap_or_default();
+        (class, state(&self.world), state(&self.truth))
+    }
 }

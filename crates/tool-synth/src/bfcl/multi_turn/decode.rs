@@ -17,6 +17,18 @@ pub enum Call {
 }
 
 impl Call {
+    /// The text of the call, as the official decoder gives it.
+    pub fn text(&self) -> String {
+        match self {
+            Call::Text(text) => text.clone(),
+            Call::Bound(name, arguments) => {
+                let arguments: Vec<String> =
+                    arguments.iter().map(|(k, v)| format!("{k}={}", v.repr())).collect();
+                format!("{name}({})", arguments.join(", "))
+            }
+        }
+    }
+
     /// Executes the call in a world.
     pub fn execute(&self, world: &mut World) -> Outcome {
         outcome(self.run(world))

@@ -47,7 +47,7 @@ pub use decode::{Call, decode_native, decode_prompted};
 pub use error::{Exception, Fallible, Kind};
 pub use long_context::LongContext;
 pub use replay::{CATEGORIES, Difference, Replay, Tasks};
-pub use score::{Scores, judge};
+pub use score::{Explanation, Scores, explain, judge};
 pub use signature::{Default, Method};
 pub use world::{Class, Found, Outcome, Settings, World, find_method};
 

@@ -8,9 +8,11 @@ use sha2::{Digest, Sha256};
 
 use super::check::{Task, Verdict};
 use super::decode::{Call, decode_prompted};
-use super::long_context::LongContext;
+use super::long_context::{LongContext, SOURCE};
 use super::world::{Outcome, Settings};
-use crate::value::{Value, json};
+use crate::bfcl::package::Package;
+use crate::error::{Error, Result};
+use crate::value::Value;
 
 /// The multi-turn categories.
 pub const CATEGORIES: [&str; 4] =
@@ -22,21 +24,22 @@ pub struct Tasks {
     by_id: HashMap<String, Arc<Task>>,
 }
 
-fn read_lines(path: &Path) -> std::io::Result<Vec<Value>> {
-    let text = std::fs::read_to_string(path)?;
-    let parse = |(n, line): (usize, &str)| {
-        json::parse(line).map_err(|e| std::io::Error::other(format!("{}:{}: {e}", path.display(), n + 1)))
-    };
-    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(parse).collect()
-}
-
 impl Tasks {
     /// Reads all multi-turn tasks of the package unpacked at `package` (the folder `bfcl_eval`) and executes their ground truths.
     ///
     /// # Errors
     /// If a file is missing or an entry does not load; the file and line are named.
-    pub fn read(package: &Path, today: [i64; 3]) -> std::io::Result<Tasks> {
-        let long = Arc::new(LongContext::read(package)?);
+    pub fn read(package: &Path, today: [i64; 3]) -> Result<Tasks> {
+        Self::from_package(&Package::open(package)?, today)
+    }
+
+    /// Reads all multi-turn tasks of a copy of the package and executes their ground truths.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn from_package(package: &Package, today: [i64; 3]) -> Result<Tasks> {
+        let constants = LongContext::parse(&package.text(SOURCE)?);
+        let long = Arc::new(constants.map_err(|e| Error::format(SOURCE, None, e.text))?);
         let mut by_id = HashMap::new();
         for category in CATEGORIES {
             let settings = Settings {
@@ -44,11 +47,11 @@ impl Tasks {
                 today,
                 instance_prefix: String::new(),
             };
-            let file = format!("BFCL_v4_{category}.json");
-            let questions = read_lines(&package.join("data").join(&file))?;
-            let answers = read_lines(&package.join("data/possible_answer").join(&file))?;
+            let questions = package.questions(category)?;
+            let answers = package.answers(category)?;
             for (n, (question, answer)) in questions.iter().zip(&answers).enumerate() {
-                let wrong = |what: String| std::io::Error::other(format!("{file}:{}: {what}", n + 1));
+                let wrong =
+                    |what: String| Error::format(format!("BFCL_v4_{category}.json"), Some(n + 1), what);
                 let turns = answer
                     .get("ground_truth")
                     .and_then(Value::as_list)

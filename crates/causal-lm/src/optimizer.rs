@@ -127,7 +127,7 @@ impl AdamW {
     }
 
     /// The moments of each parameter; an empty pair where there are none.
-    pub(crate) fn moments(&self) -> Vec<[Vec<f32>; 2]> {
+    pub fn moments(&self) -> Vec<[Vec<f32>; 2]> {
         let read = |moments: &Option<[Tensor<1>; 2]>| match moments {
             Some([first, second]) => [host(first.clone()), host(second.clone())],
             None => [Vec::new(), Vec::new()],
@@ -135,7 +135,8 @@ impl AdamW {
         self.moments.iter().map(read).collect()
     }
 
-    pub(crate) fn restore(&mut self, steps: u64, moments: Vec<[Vec<f32>; 2]>, device: &Device) {
+    /// Goes on after `steps` steps with these [`AdamW::moments`], on the device that the parameters are on.
+    pub fn restore(&mut self, steps: u64, moments: Vec<[Vec<f32>; 2]>, device: &Device) {
         let device = device.clone().inner();
         let tensor = |values: Vec<f32>| {
             let length = values.len();

@@ -1,0 +1,310 @@
+//! Updates of a policy from episodes whose credit is given: minibatches, losses, steps of the optimiser.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use causal_lm::{AdamW, AdamWConfig, ParameterGradients, Slot};
+use rand::RngExt;
+use rec_core::random::stream;
+use serde::{Deserialize, Serialize};
+
+use super::loss::{k3, policy_loss, ratios, value_loss};
+use super::policy::{ActorCritic, Row, evaluate};
+use crate::credit::Credited;
+use crate::episode::Episode;
+use crate::method::{KlPlace, Method, PolicyLoss};
+use crate::{Error, Result};
+
+/// How steps are taken. Defaults are those that section 12 of the design holds the same for all methods.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LearnConfig {
+    /// The learning rate; it stays.
+    pub learning_rate: f64,
+    /// Episodes a step.
+    pub minibatch: usize,
+    /// Gradients are scaled so that their norm is at most this.
+    pub max_grad_norm: Option<f64>,
+    /// The weight of the value loss.
+    pub value_weight: f32,
+    /// How far a value may move from the old one before its loss is clipped.
+    pub value_clip: Option<f32>,
+    /// A minibatch whose mean ratio is above this is left out.
+    pub ratio_threshold: f32,
+    /// Passes over a batch stop when the policy has moved this far (mean k3 from the old one).
+    pub target_kl: Option<f32>,
+    /// The optimiser's.
+    pub adamw: AdamWConfig,
+}
+
+impl Default for LearnConfig {
+    fn default() -> Self {
+        Self {
+            learning_rate: 1e-4,
+            minibatch: 32,
+            max_grad_norm: Some(1.0),
+            value_weight: 0.1,
+            value_clip: Some(0.2),
+            ratio_threshold: 10.0,
+            target_kl: None,
+            adamw: AdamWConfig { weight_decay: 0.0, ..AdamWConfig::default() },
+        }
+    }
+}
+
+impl LearnConfig {
+    /// # Errors
+    /// [`Error::Config`] naming what is out of range.
+    pub fn validate(&self) -> Result<()> {
+        for (key, fits) in [
+            ("learning_rate", self.learning_rate >= 0.0 && self.learning_rate.is_finite()),
+            ("minibatch", self.minibatch > 0),
+            ("max_grad_norm", self.max_grad_norm.is_none_or(|norm| norm > 0.0)),
+            ("value_weight", self.value_weight >= 0.0),
+            ("value_clip", self.value_clip.is_none_or(|clip| clip > 0.0)),
+            ("ratio_threshold", self.ratio_threshold > 1.0),
+            ("target_kl", self.target_kl.is_none_or(|kl| kl > 0.0)),
+        ] {
+            if !fits {
+                return Err(Error::config(format!("learn.{key}"), "is out of range"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is known of an episode before the policy moves, for each of its action tokens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Before {
+    /// `log p` under the policy as it was.
+    pub log_probs: Vec<f32>,
+    /// `log p` under the reference; empty if there is none.
+    pub reference: Vec<f32>,
+    /// The values; empty without a value head.
+    pub values: Vec<f32>,
+    /// The mean entropy.
+    pub entropy: f32,
+}
+
+/// What an update did, as means over its minibatches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Learned {
+    /// The loss of the policy.
+    pub policy_loss: f64,
+    /// The loss of the value head.
+    pub value_loss: f64,
+    /// The mean k3 from the old policy, at the last minibatch.
+    pub moved: f64,
+    /// The share of tokens whose clipped term counts.
+    pub clip_fraction: f64,
+    /// The norm of the gradients before they were scaled.
+    pub grad_norm: f64,
+    /// Minibatches left out because of their ratio.
+    pub skipped: usize,
+    /// Steps taken.
+    pub steps: usize,
+}
+
+/// The optimiser's state.
+#[derive(Clone, Debug)]
+pub struct Learner {
+    pub(crate) optimizer: AdamW,
+    config: LearnConfig,
+}
+
+fn floats(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), device)
+}
+
+pub(crate) fn host(values: Tensor<1>) -> Vec<f32> {
+    values.into_data().iter::<f32>().collect()
+}
+
+fn number(value: Tensor<1>) -> f64 {
+    f64::from(value.into_scalar::<f32>())
+}
+
+/// Cuts a list by lengths.
+fn cut(values: &[f32], lengths: &[usize]) -> Vec<Vec<f32>> {
+    let mut rest = values;
+    let take = lengths.iter().map(|&length| {
+        let (own, other) = rest.split_at(length);
+        rest = other;
+        own.to_vec()
+    });
+    take.collect()
+}
+
+/// What policy, value head and reference say of episodes as they are, without gradients. Rows are taken together in the order of
+/// their length, so that little is padding; results do not depend on it.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn look(
+    model: &ActorCritic,
+    reference: Option<&ActorCritic>,
+    episodes: &[Episode],
+    batch: usize,
+) -> Result<Vec<Before>> {
+    let model = model.frozen();
+    let mut order: Vec<usize> = (0..episodes.len()).filter(|&at| episodes[at].action_tokens() > 0).collect();
+    order.sort_by_key(|&at| (episodes[at].tokens.len(), at));
+    let mut all = vec![Before::default(); episodes.len()];
+    for places in order.chunks(batch.max(1)) {
+        let rows: Vec<Row<'_>> = places.iter().map(|&at| Row::of(&episodes[at])).collect();
+        let lengths: Vec<usize> = places.iter().map(|&at| episodes[at].action_tokens()).collect();
+        let found = evaluate(&model, &rows, Slot::Active)?;
+        let log_probs = cut(&host(found.log_probs), &lengths);
+        let entropies = cut(&host(found.entropies), &lengths);
+        let values = found.values.map(|values| cut(&host(values), &lengths));
+        let reference = match reference {
+            None => None,
+            Some(reference) => {
+                Some(cut(&host(evaluate(reference, &rows, Slot::Active)?.log_probs), &lengths))
+            }
+        };
+        for (row, &at) in places.iter().enumerate() {
+            all[at] = Before {
+                log_probs: log_probs[row].clone(),
+                reference: reference.as_ref().map_or_else(Vec::new, |all| all[row].clone()),
+                values: values.as_ref().map_or_else(Vec::new, |all| all[row].clone()),
+                entropy: entropies[row].iter().sum::<f32>() / lengths[row] as f32,
+            };
+        }
+    }
+    Ok(all)
+}
+
+impl Learner {
+    /// Before the first step.
+    ///
+    /// # Errors
+    /// As [`LearnConfig::validate`].
+    pub fn new(config: &LearnConfig) -> Result<Self> {
+        config.validate()?;
+        Ok(Self { optimizer: AdamW::new(config.adamw), config: config.clone() })
+    }
+
+    /// The number of steps so far.
+    pub fn steps(&self) -> u64 {
+        self.optimizer.steps()
+    }
+
+    /// Goes `method.epochs` times over the episodes, in an order drawn from `seed` and `iteration`.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if a gradient is not finite; as [`evaluate`].
+    pub fn learn(
+        &mut self,
+        mut model: ActorCritic,
+        method: &Method,
+        kl: f64,
+        episodes: &[Episode],
+        before: &[Before],
+        credited: &[Credited],
+        [seed, iteration]: [u64; 2],
+    ) -> Result<(ActorCritic, Learned)> {
+        let mut learned = Learned::default();
+        // What has no advantage at all teaches an imitator nothing.
+        let imitates = matches!(method.loss, PolicyLoss::Imitation);
+        let is_used = |at: usize| {
+            episodes[at].action_tokens() > 0
+                && !(imitates && credited[at].advantages.iter().all(|a| *a == 0.0))
+        };
+        let used: Vec<usize> = (0..episodes.len()).filter(|&at| is_used(at)).collect();
+        'passes: for epoch in 0..method.epochs {
+            let mut order = used.clone();
+            let mut rng = stream(seed, &format!("minibatches {epoch}"), iteration);
+            for at in (1..order.len()).rev() {
+                order.swap(at, rng.random_range(0..=at));
+            }
+            for places in order.chunks(self.config.minibatch) {
+                let moved =
+                    self.step(&mut model, method, kl, episodes, before, credited, places, &mut learned)?;
+                if self.config.target_kl.is_some_and(|most| moved > most) {
+                    break 'passes;
+                }
+            }
+        }
+        let steps = learned.steps.max(1) as f64;
+        for mean in [
+            &mut learned.policy_loss,
+            &mut learned.value_loss,
+            &mut learned.clip_fraction,
+            &mut learned.grad_norm,
+        ] {
+            *mean /= steps;
+        }
+        Ok((model, learned))
+    }
+
+    /// One minibatch. Gives how far the policy had moved from the old one.
+    fn step(
+        &mut self,
+        model: &mut ActorCritic,
+        method: &Method,
+        kl: f64,
+        episodes: &[Episode],
+        before: &[Before],
+        credited: &[Credited],
+        places: &[usize],
+        learned: &mut Learned,
+    ) -> Result<f32> {
+        let device = model.lm.device();
+        let rows: Vec<Row<'_>> = places.iter().map(|&at| Row::of(&episodes[at])).collect();
+        let gather = |of: &dyn Fn(usize) -> Vec<f32>| {
+            floats(places.iter().flat_map(|&at| of(at)).collect::<Vec<f32>>(), &device)
+        };
+        let lengths: Vec<Vec<usize>> = places
+            .iter()
+            .map(|&at| episodes[at].steps.iter().map(|step| step.action.len()).collect())
+            .collect();
+        let weights = floats(method.aggregation.weights(&lengths), &device);
+        let old = gather(&|at| before[at].log_probs.clone());
+        let advantages = gather(&|at| credited[at].advantages.clone());
+
+        let found = evaluate(model, &rows, Slot::Active)?;
+        let moved = number(k3(old.clone(), found.log_probs.clone().detach()).mean()) as f32;
+        let now = ratios(found.log_probs.clone().detach(), old.clone());
+        if matches!(method.loss, PolicyLoss::Clip { .. })
+            && number(now.clone().mean()) > f64::from(self.config.ratio_threshold)
+        {
+            learned.skipped += 1;
+            return Ok(moved);
+        }
+        if let PolicyLoss::Clip { low, high, .. } = method.loss {
+            // Where the clipped term is the larger loss.
+            let clipped = now.clone().clamp(1.0 - f64::from(low), 1.0 + f64::from(high));
+            let larger = clipped.mul(advantages.clone()).lower(now.mul(advantages.clone()));
+            learned.clip_fraction += number(larger.float().mean());
+        }
+        let mut loss =
+            policy_loss(method.loss, found.log_probs.clone(), old, advantages).mul(weights.clone()).sum();
+        learned.policy_loss += number(loss.clone().detach());
+        if method.kl == KlPlace::Loss && kl > 0.0 {
+            let reference = gather(&|at| before[at].reference.clone());
+            let penalty = k3(found.log_probs, reference).mul(weights.clone()).sum();
+            loss = loss.add(penalty.mul_scalar(kl));
+        }
+        if method.entropy > 0.0 {
+            loss = loss.sub(found.entropies.mul(weights.clone()).sum().mul_scalar(method.entropy));
+        }
+        if let (Some(values), true) = (found.values, method.critic) {
+            let old = gather(&|at| before[at].values.clone());
+            let returns = gather(&|at| credited[at].returns.clone());
+            let own = value_loss(values, old, returns, self.config.value_clip).mean();
+            learned.value_loss += number(own.clone().detach());
+            loss = loss.add(own.mul_scalar(self.config.value_weight));
+        }
+        let gradients = ParameterGradients::of(model, loss);
+        let norm = gradients.norm();
+        if !norm.is_finite() {
+            return Err(Error::Diverged { what: "gradient".to_owned(), steps: self.optimizer.steps() });
+        }
+        learned.grad_norm += norm;
+        learned.steps += 1;
+        learned.moved = f64::from(moved);
+        let scale = self.config.max_grad_norm.map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0));
+        *model = self.optimizer.step(model.clone(), gradients, scale, self.config.learning_rate);
+        Ok(moved)
+    }
+}

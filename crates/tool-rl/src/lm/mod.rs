@@ -1,0 +1,14 @@
+//! Language models as policies: rollout, losses, updates, training.
+
+pub mod checkpoint;
+pub mod learner;
+pub mod loss;
+pub mod policy;
+pub mod rollout;
+pub mod search;
+pub mod train;
+
+pub use learner::{LearnConfig, Learned, Learner};
+pub use policy::{ActorCritic, Evaluated, Row, evaluate};
+pub use rollout::{Draw, Job, RolloutConfig, rollout};
+pub use train::{IterationReport, TrainConfig, Trainer, fine_tune};

@@ -54,7 +54,7 @@ pub(super) fn rank_candidates(
     let items = &items[..items.len().min(limits::LIST)];
     let knowledge = context.knowledge;
     let history = knowledge.index.user(user, context.cut_off);
-    let columns = ranking_scores(knowledge, history, items, context.cut_off)?;
+    let columns = ranking_scores(knowledge, Some(user), history, items, context.cut_off)?;
     let cards: Vec<_> = items.iter().map(|&item| knowledge.card(item)).collect();
     let mut lines = Vec::new();
     let mut rows = Vec::new();

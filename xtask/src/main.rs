@@ -1,5 +1,6 @@
 //! Sextant's command line: `cargo xtask`.
 
+mod agents;
 mod children;
 mod cli;
 mod commands;

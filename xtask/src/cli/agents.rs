@@ -16,7 +16,7 @@ pub enum Agents {
     Chat(AgentsChat),
     /// Serves the page in the browser
     Serve(AgentsServe),
-    /// Offers the tools over the Model Context Protocol on standard input and output
+    /// Offers the tools over the Model Context Protocol, on standard input and output or over HTTP
     Mcp(AgentsMcp),
     /// Shows, counts, compares and replays traces
     #[command(subcommand)]
@@ -39,7 +39,21 @@ pub struct Preparation {
     /// Wrong candidates a sample
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub candidates: usize,
-    /// The seed of their draw
+    /// Only users with at least so many events before the test row
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub min_history: usize,
+    /// Only users with at most so many events before the test row, to look at cold users alone
+    #[arg(long, value_name = "N")]
+    pub max_history: Option<usize>,
+    /// Models of `compare` to consult beside the built-in ones (directau, lightgcn, ials, rl-a2c, …), fitted on the training part
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub rankers: Vec<String>,
+}
+
+/// The seed where one is enough.
+#[derive(Clone, Debug, Args)]
+pub struct Seed {
+    /// The seed of wrong candidates and of models that begin at random
     #[arg(long, value_name = "N", default_value_t = 2024)]
     pub seed: u64,
 }
@@ -48,7 +62,8 @@ pub struct Preparation {
 #[derive(Clone, Debug, Args)]
 pub struct Model {
     /// policy (rules, no language model), http:FILE.json (an endpoint that speaks OpenAI's chat completions; the file
-    /// holds base_url, model and the name of the variable with the key), or replay:TRACE.jsonl
+    /// holds `endpoint` with base_url, model and the name of the variable with the key, and if wanted `budget`, `cache`,
+    /// `retry`, `asked`), or replay:TRACE.jsonl
     #[arg(long, value_name = "MODEL", default_value = "policy")]
     pub model: String,
 }
@@ -58,6 +73,8 @@ pub struct Model {
 pub struct AgentsData {
     #[command(flatten)]
     pub preparation: Preparation,
+    #[command(flatten)]
+    pub seed: Seed,
 }
 
 /// Arguments of `agents run`.
@@ -65,6 +82,9 @@ pub struct AgentsData {
 pub struct AgentsRun {
     #[command(flatten)]
     pub preparation: Preparation,
+    /// Seeds of wrong candidates and of models that begin at random; the table has means
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', default_value = "2024")]
+    pub seeds: Vec<u64>,
     #[command(flatten)]
     pub model: Model,
     /// rating, ranking or explanation (rp, sr, gen)
@@ -98,6 +118,8 @@ pub struct AgentsChat {
     #[command(flatten)]
     pub preparation: Preparation,
     #[command(flatten)]
+    pub seed: Seed,
+    #[command(flatten)]
     pub model: Model,
 }
 
@@ -106,6 +128,8 @@ pub struct AgentsChat {
 pub struct AgentsServe {
     #[command(flatten)]
     pub preparation: Preparation,
+    #[command(flatten)]
+    pub seed: Seed,
     #[command(flatten)]
     pub model: Model,
     /// Where to listen; beyond loopback a token is required
@@ -121,6 +145,14 @@ pub struct AgentsServe {
 pub struct AgentsMcp {
     #[command(flatten)]
     pub preparation: Preparation,
+    #[command(flatten)]
+    pub seed: Seed,
+    /// Serve over HTTP at this address, path /mcp, instead; beyond loopback a token is required
+    #[arg(long, value_name = "ADDRESS")]
+    pub http: Option<SocketAddr>,
+    /// The environment variable that holds the token
+    #[arg(long, value_name = "NAME")]
+    pub token_variable: Option<String>,
 }
 
 /// What to do with traces.
@@ -138,6 +170,27 @@ pub enum AgentsTrace {
     Stats {
         /// The trace
         file: PathBuf,
+    },
+    /// Repeats a run from its trace, and says where what comes out is not what was recorded
+    Replay {
+        /// The trace; the data has to be the one that it was made on
+        file: PathBuf,
+        #[command(flatten)]
+        preparation: Preparation,
+        #[command(flatten)]
+        seed: Seed,
+    },
+    /// Writes what the other systems train on, as JSON lines on standard output
+    Export {
+        /// The folder of a run: results.jsonl and trace.jsonl
+        folder: PathBuf,
+        /// trajectories (tool-rl; the messages that tool-synth's readers know) or pairs (pref-opt: two attempts, the better first)
+        #[arg(long, default_value = "trajectories")]
+        form: String,
+        #[command(flatten)]
+        preparation: Preparation,
+        #[command(flatten)]
+        seed: Seed,
     },
     /// Says where two traces differ first, sample by sample
     Diff {

@@ -1,37 +1,33 @@
 //! `agents`: a team that recommends, in the terminal, in a browser, over MCP, and on samples.
 
+use std::collections::HashMap;
 use std::io::BufRead;
+use std::path::Path;
 use std::sync::Arc;
 
-use agents::decider::Decider;
 use agents::engine::{Engine, Job};
-use agents::eval::{Report, evaluate, table};
-use agents::judge::Judge;
-use agents::knowledge::Knowledge;
-use agents::llm::{LlmConfig, LlmDecider, OnRuntime};
-use agents::models::ModelsConfig;
-use agents::policy::PolicyDecider;
-use agents::protocol::{Negatives, Prepared, ProtocolConfig, prepare};
-use agents::run::{Concurrency, RunFiles, run_into};
+use agents::mcp::http::{HttpLimits, HttpServer};
+use agents::run::{Concurrency, RunFiles, read_results, run_many};
 use agents::session::Session;
 use agents::system::SystemConfig;
 use agents::task::{Answer, TaskInput, TaskKind};
 use agents::tool::Tool;
-use agents::trace::{Header, ReplayDecider, Trace, VERSION};
+use agents::trace::{Event, ReplayDecider, Trace, describe};
 use agents::web::{Limits, Site, serve};
-use chat_model::http::{EndpointConfig, OpenAiCompatible};
-use chat_model::layer::{FitContext, Retry, RetryConfig};
+use serde_json::json;
 
+use crate::agents::evaluation::{self, Asked, Learned};
+use crate::agents::team::{Team, learn, prepared};
 use crate::cli::agents::{
-    Agents, AgentsChat, AgentsCheck, AgentsMcp, AgentsRun, AgentsServe, AgentsTrace, Model, Preparation,
+    Agents, AgentsChat, AgentsCheck, AgentsData, AgentsMcp, AgentsRun, AgentsServe, AgentsTrace, Preparation,
 };
 use crate::error::{Error, Result};
-use crate::{data, output};
+use crate::{output, table};
 
 /// Does what is asked.
 pub fn agents(command: &Agents) -> Result<()> {
     match command {
-        Agents::Data(arguments) => describe(&prepared(&arguments.preparation)?),
+        Agents::Data(arguments) => data(arguments),
         Agents::Run(arguments) => run(arguments),
         Agents::Chat(arguments) => chat(arguments),
         Agents::Serve(arguments) => page(arguments),
@@ -42,26 +38,9 @@ pub fn agents(command: &Agents) -> Result<()> {
     }
 }
 
-fn prepared(arguments: &Preparation) -> Result<Prepared> {
-    let source = match arguments.negatives.as_str() {
-        "uniform" => Negatives::Uniform,
-        "popularity" => Negatives::Popularity,
-        "reference" => Negatives::Reference,
-        other => {
-            return Err(Error::Usage(format!("--negatives {other}: accepts uniform, popularity, reference")));
-        }
-    };
-    let config = ProtocolConfig {
-        source,
-        negatives: arguments.candidates,
-        seed: arguments.seed,
-        ..ProtocolConfig::default()
-    };
-    Ok(prepare(data::load(&arguments.data)?, &config)?)
-}
-
-fn describe(prepared: &Prepared) -> Result<()> {
-    output::json(&serde_json::json!({
+fn data(arguments: &AgentsData) -> Result<()> {
+    let prepared = prepared(&arguments.preparation, arguments.seed.seed)?;
+    output::json(&json!({
         "name": prepared.dataset.name,
         "sha256": prepared.dataset.sha256(),
         "rows": prepared.dataset.interactions.len(),
@@ -73,48 +52,6 @@ fn describe(prepared: &Prepared) -> Result<()> {
     Ok(())
 }
 
-fn learn(prepared: &Prepared) -> Result<Arc<Knowledge>> {
-    output::note("fitting the models");
-    Ok(Arc::new(Knowledge::build(prepared, &ModelsConfig::default())?))
-}
-
-/// Who decides, what it is called, and the runtime that it needs.
-struct Team {
-    decider: Arc<dyn Decider>,
-    name: String,
-    runtime: tokio::runtime::Runtime,
-    waits: bool,
-}
-
-fn team(model: &Model, knowledge: &Knowledge) -> Result<Team> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| Error::io("the async runtime", error))?;
-    let (kind, rest) = model.model.split_once(':').unwrap_or((&model.model, ""));
-    match kind {
-        "policy" => {
-            let decider = Arc::new(PolicyDecider::new(knowledge.calibration.clone()));
-            Ok(Team { decider, name: "rules (no language model)".into(), runtime, waits: false })
-        }
-        "replay" => {
-            let decider = Arc::new(ReplayDecider::new(&Trace::read(rest.as_ref())?)?);
-            Ok(Team { decider, name: format!("replay of {rest}"), runtime, waits: false })
-        }
-        "http" => {
-            let text = std::fs::read_to_string(rest).map_err(|error| Error::io(rest, error))?;
-            let endpoint: EndpointConfig =
-                serde_json::from_str(&text).map_err(|error| Error::Usage(format!("{rest}: {error}")))?;
-            let name = endpoint.model.clone();
-            let client = OpenAiCompatible::new(endpoint).map_err(|error| Error::Usage(error.to_string()))?;
-            let model = FitContext::new(Arc::new(Retry::new(Arc::new(client), RetryConfig::default())));
-            let decider = Arc::new(LlmDecider::new(Arc::new(model), LlmConfig::default()));
-            let decider = Arc::new(OnRuntime::new(decider, runtime.handle().clone()));
-            Ok(Team { decider, name, runtime, waits: true })
-        }
-        other => {
-            Err(Error::Usage(format!("--model {other}: accepts policy, http:FILE.json, replay:TRACE.jsonl")))
-        }
-    }
-}
-
 fn run(arguments: &AgentsRun) -> Result<()> {
     let task = TaskKind::named(&arguments.task).filter(|task| *task != TaskKind::Conversation);
     let task = task.ok_or_else(|| {
@@ -123,66 +60,44 @@ fn run(arguments: &AgentsRun) -> Result<()> {
     let systems: Vec<SystemConfig> = if arguments.systems.is_empty() {
         SystemConfig::built_in().into_iter().filter(|system| system.tasks.contains(&task)).collect()
     } else {
-        arguments.systems.iter().map(|name| SystemConfig::named(name)).collect::<agents::Result<_>>()?
+        arguments.systems.iter().map(|name| system(name)).collect::<Result<_>>()?
     };
     if let Some(system) = systems.iter().find(|system| !system.tasks.contains(&task)) {
         return Err(Error::Usage(format!("{} cannot do {}", system.name, arguments.task)));
     }
-    let prepared = prepared(&arguments.preparation)?;
-    let knowledge = learn(&prepared)?;
-    let team = team(&arguments.model, &knowledge)?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let concurrency = Concurrency {
-        threads: arguments.threads.unwrap_or(if team.waits { 1 } else { cores }),
-        in_flight: arguments.in_flight.unwrap_or(if team.waits { 8 } else { 1 }),
-    };
-    let samples: Vec<_> = prepared
-        .test
+    let learned = arguments
+        .seeds
         .iter()
-        .filter(|sample| task != TaskKind::Ranking || sample.rating >= knowledge.liked_from())
-        .take(arguments.limit.unwrap_or(usize::MAX))
-        .collect();
-    let judges: Vec<Judge> = samples.iter().map(|sample| Judge::new(&knowledge, sample)).collect();
-    let mut reports: Vec<Report> = Vec::new();
-    for system in systems {
-        let folder = arguments.out.join(task.names()[0]).join(&system.name);
-        if arguments.fresh && folder.exists() {
-            std::fs::remove_dir_all(&folder).map_err(|error| Error::io(&folder, error))?;
-        }
-        std::fs::create_dir_all(&folder).map_err(|error| Error::io(&folder, error))?;
-        let shown = if task == TaskKind::Ranking { 5 } else { system.max_history };
-        let jobs: Vec<Job> = samples
-            .iter()
-            .map(|sample| Job::new(TaskInput::of_sample(task, &knowledge, sample, shown), sample.cut_off))
-            .collect();
-        let header = Header {
-            version: VERSION,
-            crate_version: env!("CARGO_PKG_VERSION").into(),
-            data_sha256: prepared.dataset.sha256(),
-            task,
-            system: system.clone(),
-            model: team.name.clone(),
-        };
-        let engine = Engine::with(knowledge.clone(), system.clone(), team.decider.clone())?;
-        let outcomes = run_into(&engine, &header, &jobs, &RunFiles::within(&folder), concurrency)?;
-        reports.push(evaluate(&system.name, task, &outcomes, &judges)?);
-        output::note(format!("{}: {} samples, traces in {}", system.name, outcomes.len(), folder.display()));
+        .map(|&seed| Learned::new(&arguments.preparation, seed))
+        .collect::<Result<Vec<_>>>()?;
+    let evaluation = evaluation::run(&Asked {
+        preparation: &arguments.preparation,
+        learned: &learned,
+        task,
+        systems,
+        model: &arguments.model.model,
+        limit: arguments.limit,
+        threads: arguments.threads,
+        in_flight: arguments.in_flight,
+        out: arguments.out.clone(),
+        fresh: arguments.fresh,
+    })?;
+    table::show(&arguments.json, &evaluation.json(), &evaluation.text())
+}
+
+/// A built-in system by its name, or one of a TOML file.
+fn system(name: &str) -> Result<SystemConfig> {
+    let path = Path::new(name);
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        return Ok(SystemConfig::named(name)?);
     }
-    let json = serde_json::to_string_pretty(&reports).map_err(|error| Error::Failed(error.to_string()))?;
-    match &arguments.json.json {
-        Some(path) if path.as_os_str() == "-" => output::line(json),
-        Some(path) => {
-            std::fs::write(path, json + "\n").map_err(|error| Error::io(path, error))?;
-            output::line(table(&reports));
-        }
-        None => output::line(table(&reports)),
-    }
-    Ok(())
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    Ok(SystemConfig::parse(&text)?)
 }
 
 fn chat(arguments: &AgentsChat) -> Result<()> {
-    let knowledge = learn(&prepared(&arguments.preparation)?)?;
-    let team = team(&arguments.model, &knowledge)?;
+    let knowledge = known(&arguments.preparation, arguments.seed.seed)?.1;
+    let team = Team::new(&arguments.model.model, &knowledge)?;
     let engine = Engine::with(knowledge, SystemConfig::named("chat")?, team.decider)?;
     output::note(format!(
         "Decisions by: {}. /why shows how the last answer came about; end with /quit.",
@@ -208,17 +123,29 @@ fn chat(arguments: &AgentsChat) -> Result<()> {
     Ok(())
 }
 
+/// The prepared data and what the tools know of it.
+fn known(
+    preparation: &Preparation,
+    seed: u64,
+) -> Result<(agents::protocol::Prepared, Arc<agents::knowledge::Knowledge>)> {
+    let prepared = prepared(preparation, seed)?;
+    output::note("fitting the models");
+    let knowledge = learn(&prepared, preparation, seed)?;
+    Ok((prepared, knowledge))
+}
+
+/// The token that the environment variable `name` holds.
+fn token(name: Option<&String>) -> Result<Option<String>> {
+    name.map(|name| {
+        std::env::var(name).map_err(|_| Error::Usage(format!("--token-variable {name}: it is not set")))
+    })
+    .transpose()
+}
+
 fn page(arguments: &AgentsServe) -> Result<()> {
-    let token = match &arguments.token_variable {
-        Some(name) => Some(
-            std::env::var(name)
-                .map_err(|_| Error::Usage(format!("--token-variable {name}: it is not set")))?,
-        ),
-        None => None,
-    };
-    let prepared = prepared(&arguments.preparation)?;
-    let knowledge = learn(&prepared)?;
-    let team = team(&arguments.model, &knowledge)?;
+    let token = token(arguments.token_variable.as_ref())?;
+    let (prepared, knowledge) = known(&arguments.preparation, arguments.seed.seed)?;
+    let team = Team::new(&arguments.model.model, &knowledge)?;
     let site =
         Arc::new(Site::new(knowledge, prepared.test, team.decider, team.name, token, Limits::default()));
     output::line(format!("http://{}/", arguments.address));
@@ -226,10 +153,23 @@ fn page(arguments: &AgentsServe) -> Result<()> {
 }
 
 fn mcp(arguments: &AgentsMcp) -> Result<()> {
-    let knowledge = learn(&prepared(&arguments.preparation)?)?;
-    let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
-    let served = agents::mcp::Server::new(&knowledge).serve(input, output);
-    served.map_err(|error| Error::io("the client", error))
+    let token = token(arguments.token_variable.as_ref())?;
+    let knowledge = known(&arguments.preparation, arguments.seed.seed)?.1;
+    let Some(address) = arguments.http else {
+        let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+        let served = agents::mcp::Server::new(&knowledge).serve(input, output);
+        return served.map_err(|error| Error::io("the client", error));
+    };
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| Error::io("the async runtime", error))?;
+    let server = Arc::new(HttpServer::new(knowledge, token, HttpLimits::default()));
+    output::note(format!("http://{address}/mcp"));
+    Ok(runtime.block_on(agents::mcp::http::serve(server, address))?)
+}
+
+/// The first sample of a trace, as text for people.
+pub fn first_sample(path: &Path) -> Option<String> {
+    let trace = Trace::read(path).ok()?;
+    trace.samples.first().map(|(name, events)| format!("{name}\n{}", Trace::show(events)))
 }
 
 fn trace(command: &AgentsTrace) -> Result<()> {
@@ -246,21 +186,101 @@ fn trace(command: &AgentsTrace) -> Result<()> {
                 output::line(format!("{count:>8} {name}"));
             }
         }
+        AgentsTrace::Replay { file, preparation, seed } => return replay(file, preparation, seed.seed),
+        AgentsTrace::Export { folder, form, preparation, seed } => {
+            return export(folder, form, preparation, seed.seed);
+        }
         AgentsTrace::Diff { left, right } => {
             let (left, right) = (Trace::read(left)?, Trace::read(right)?);
             let differences = left.diff(&right);
             for found in &differences {
-                let told = |event: Option<&agents::trace::Event>| {
-                    event.map_or_else(
-                        || "(nothing)".to_owned(),
-                        |event| format!("{} {}", event.agent, agents::trace::describe(event)),
-                    )
-                };
                 output::line(format!("# {}\n- {}\n+ {}", found.sample, told(found.left), told(found.right)));
             }
             output::note(format!("{} of {} samples differ", differences.len(), left.samples.len()));
         }
     }
+    Ok(())
+}
+
+/// The task as it was shown, from the first event of a sample.
+fn task_of(events: &[Event]) -> Option<TaskInput> {
+    serde_json::from_str(&events.first()?.payload.to_string()).ok()
+}
+
+fn told(event: Option<&Event>) -> String {
+    event.map_or_else(|| "(nothing)".to_owned(), |event| format!("{} {}", event.agent, describe(event)))
+}
+
+/// Feeds the recorded decisions to the engine; tools and models run anew and have to give what they gave.
+fn replay(file: &Path, preparation: &Preparation, seed: u64) -> Result<()> {
+    let trace = Trace::read(file)?;
+    let (prepared, knowledge) = known(preparation, seed)?;
+    let found = prepared.dataset.sha256();
+    if found != trace.header.data_sha256 {
+        return Err(Error::Data(format!(
+            "{}: made on rows with SHA-256 {}, {} has {found}",
+            file.display(),
+            trace.header.data_sha256,
+            preparation.data
+        )));
+    }
+    let mut jobs = Vec::new();
+    for (name, events) in &trace.samples {
+        let wrong = |what: &str| Error::Data(format!("{}: {name}: {what}", file.display()));
+        let task = task_of(events).ok_or_else(|| wrong("does not begin with a task"))?;
+        let user = name.strip_prefix("user-").and_then(|user| knowledge.user(user));
+        let sample = prepared.test.iter().find(|sample| Some(sample.user) == user);
+        jobs.push(Job::new(task, sample.ok_or_else(|| wrong("no such sample"))?.cut_off));
+    }
+    let decider = Arc::new(ReplayDecider::new(&trace)?);
+    let engine = Engine::with(knowledge, trace.header.system.clone(), decider)?;
+    let mut again = Trace { header: trace.header.clone(), samples: Vec::new() };
+    run_many(&engine, &jobs, Concurrency::ONE, |done| {
+        again.samples.push((done.outcome.sample, done.events));
+        Ok::<(), Error>(())
+    })?;
+    let differences = trace.diff(&again);
+    for found in &differences {
+        output::line(format!("# {}\n- {}\n+ {}", found.sample, told(found.left), told(found.right)));
+    }
+    let said = format!("{} of {} samples differ", differences.len(), trace.samples.len());
+    if differences.is_empty() {
+        output::note(said);
+        return Ok(());
+    }
+    Err(Error::Failed(said))
+}
+
+/// Trajectories or pairs of a run, a line each.
+fn export(folder: &Path, form: &str, preparation: &Preparation, seed: u64) -> Result<()> {
+    let files = RunFiles::within(folder);
+    let trace = Trace::read(&files.trace)?;
+    let outcomes = read_results(&files.results)?;
+    let events: HashMap<&str, &Vec<Event>> =
+        trace.samples.iter().map(|(name, events)| (name.as_str(), events)).collect();
+    let lines: Vec<serde_json::Value> = match form {
+        "trajectories" => {
+            let of = |outcome: &agents::engine::Outcome| {
+                let events = events.get(outcome.sample.as_str())?;
+                agents::export::trajectory(events, outcome).map(|found| json!(found))
+            };
+            outcomes.iter().filter_map(of).collect()
+        }
+        "pairs" => {
+            let (prepared, knowledge) = known(preparation, seed)?;
+            let of = |outcome: &agents::engine::Outcome| {
+                let user = outcome.sample.strip_prefix("user-").and_then(|user| knowledge.user(user));
+                let sample = prepared.test.iter().find(|sample| Some(sample.user) == user)?;
+                let task = task_of(events.get(outcome.sample.as_str())?)?;
+                let judge = agents::judge::Judge::new(&knowledge, sample);
+                agents::export::pair(&task, outcome, &judge).map(|found| json!(found))
+            };
+            outcomes.iter().filter_map(of).collect()
+        }
+        other => return Err(Error::Usage(format!("--form {other}: accepts trajectories, pairs"))),
+    };
+    lines.iter().for_each(|line| output::line(line.to_string()));
+    output::note(format!("{} of {} samples", lines.len(), outcomes.len()));
     Ok(())
 }
 

@@ -3,10 +3,14 @@
 use std::path::Path;
 use std::time::Instant;
 
+use agents::system::SystemConfig;
+use agents::task::TaskKind;
 use serde_json::{Map, Value};
 
 use super::compare::{finish, said};
 use super::policies;
+use crate::agents::evaluation::{self, Asked, Evaluation, Learned};
+use crate::cli::agents::Preparation;
 use crate::cli::{Json, Quickstart};
 use crate::comparison::Comparison;
 use crate::error::Result;
@@ -15,7 +19,7 @@ use crate::policies::execute::execute;
 use crate::policies::experiment::{PolicyExperiment, PolicyPlan};
 use crate::policies::outcome::PolicyComparison;
 use crate::report::html::{self, Section};
-use crate::report::{policy_sections, sections};
+use crate::report::{agent_sections, policy_sections, sections};
 use crate::{output, runs, table};
 
 /// What a part gives to the report.
@@ -36,6 +40,8 @@ enum Found {
     Models(Comparison),
     /// Policies.
     Policies(PolicyComparison),
+    /// Teams of agents, one evaluation a task.
+    Agents(Vec<Evaluation>),
 }
 
 /// A part of the quick start: one system, or one thing to see. Its runs go to a folder of its own name, its JSON
@@ -46,7 +52,14 @@ struct Part {
 }
 
 /// The parts in the order of the report. The first one's finding heads the page.
-const PARTS: &[Part] = &[Part { name: "ranking", run: ranking }, Part { name: "policies", run: long_term }];
+const PARTS: &[Part] = &[
+    Part { name: "ranking", run: ranking },
+    Part { name: "policies", run: long_term },
+    Part { name: "agents", run: team },
+];
+
+/// The teams of the quick start: alone, with each kind of worker, whole, and whole with all steps laid down first.
+const TEAMS: [&str; 5] = ["single", "search", "analyse", "reflect_analyse_search_interpret", "rewoo"];
 
 /// Runs all parts and writes `report.html` and `report.json`.
 ///
@@ -83,6 +96,12 @@ pub fn quickstart(arguments: &Quickstart) -> Result<()> {
             Found::Models(comparison) => finish(comparison, &arguments.json, false),
             Found::Policies(comparison) if printed => policies::failed(comparison),
             Found::Policies(comparison) => policies::finish(comparison, &Json::default(), false),
+            Found::Agents(evaluations) => {
+                if !printed {
+                    evaluations.iter().for_each(|evaluation| output::line(evaluation.text()));
+                }
+                Ok(())
+            }
         };
         result = result.and(finished);
     }
@@ -142,5 +161,46 @@ fn long_term(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
         sections: policy_sections::results(&comparison),
         json: comparison.full_json(),
         found: Found::Policies(comparison),
+    })
+}
+
+/// A team of agents on samples, decided by rules.
+fn team(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
+    let preparation = Preparation {
+        data: "mt-mini".into(),
+        negatives: "uniform".into(),
+        candidates: 7,
+        min_history: 0,
+        max_history: None,
+        rankers: Vec::new(),
+    };
+    let seeds = if arguments.seeds.is_empty() { vec![2024] } else { arguments.seeds.clone() };
+    let learned = seeds.iter().map(|&seed| Learned::new(&preparation, seed)).collect::<Result<Vec<_>>>()?;
+    let systems = TEAMS.iter().map(|name| SystemConfig::named(name)).collect::<agents::Result<Vec<_>>>()?;
+    let out = out.join("agents");
+    output::note(format!("{} teams of agents, decided by rules; runs in {}", systems.len(), out.display()));
+    let evaluations = [TaskKind::Rating, TaskKind::Ranking]
+        .into_iter()
+        .map(|task| {
+            evaluation::run(&Asked {
+                preparation: &preparation,
+                learned: &learned,
+                task,
+                systems: systems.clone(),
+                model: "policy",
+                limit: None,
+                threads: None,
+                in_flight: None,
+                out: out.clone(),
+                fresh: !arguments.existing.resume,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Outcome {
+        lead: agent_sections::lead(&evaluations),
+        facts: agent_sections::facts_line(&evaluations),
+        sections: agent_sections::all(&evaluations),
+        json: serde_json::json!(evaluations),
+        found: Found::Agents(evaluations),
     })
 }

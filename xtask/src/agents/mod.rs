@@ -1,0 +1,4 @@
+//! The team of `agents` wired to the rest: data, recommenders of the other systems, who decides; and what it comes to on samples.
+
+pub mod evaluation;
+pub mod team;

@@ -120,7 +120,7 @@ def agents(files):
     seeds = ", ".join(map(str, value["seeds"]))
     lines += ["", f"{data['samples']} samples of {data['name']}, {data['candidates']} candidates ({data['negatives']} negatives), means over seeds {seeds}; "
               f"decisions by {value['model']}. ± is half a 95% bootstrap interval over samples; p against the whole team, randomisation test, Holm. "
-              f"The true ratings have mean {value['truth']['mean']:.2f} and deviation {value['truth']['deviation']:.2f}. ms: one thread, trace written, on {machine_of(value)}."]
+              f"The true ratings have mean {value['truth']['mean']:.2f} and deviation {value['truth']['deviation']:.2f}. ms: of one processor, trace written, on {machine_of(value)}."]
     return "\n".join(lines)
 
 

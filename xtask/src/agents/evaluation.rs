@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use agents::baseline;
 use agents::engine::{Engine, Job, Outcome};
@@ -22,7 +21,7 @@ use serde_json::{Value, json};
 use super::team::{Team, learn, prepared};
 use crate::cli::agents::Preparation;
 use crate::error::{Error, Result};
-use crate::machine::Machine;
+use crate::machine::{Machine, processor_seconds};
 use crate::{output, table};
 
 /// The system against which the others are tested: all five roles.
@@ -85,7 +84,8 @@ pub struct Row {
     pub about: String,
     /// Whether no agent works there.
     pub baseline: bool,
-    /// Milliseconds of a thread that a sample took with the last seed, its trace written; none if results were there before.
+    /// Milliseconds of a processor that a sample took with the last seed, its trace written; none if results were there before or the
+    /// system does not tell.
     pub ms_per_sample: Option<f64>,
     /// The randomisation test against the whole team, two-sided, corrected after Holm over the systems of the table.
     pub p_value: Option<f64>,
@@ -213,12 +213,13 @@ pub fn run(asked: &Asked<'_>) -> Result<Evaluation> {
                 model: team.name.clone(),
             };
             let engine = Engine::with(knowledge.clone(), system.clone(), team.decider.clone())?;
-            let start = Instant::now();
+            let before = processor_seconds();
             let outcomes: Vec<Outcome> = run_into(&engine, &header, &jobs, &files, concurrency)?;
-            let seconds = start.elapsed().as_secs_f64() * concurrency.threads as f64;
+            let seconds = before.zip(processor_seconds()).map(|(before, after)| after - before);
             let report = evaluate(&system.name, asked.task, &outcomes, &judges)?;
             let own = row(&mut rows, &system.name, &system.about, false);
-            own.ms_per_sample = anew.then(|| 1e3 * seconds / outcomes.len().max(1) as f64);
+            own.ms_per_sample =
+                seconds.filter(|_| anew).map(|seconds| 1e3 * seconds / outcomes.len().max(1) as f64);
             own.add(report);
             if system.name == WHOLE_TEAM {
                 shown = Some(files.trace.clone());

@@ -130,6 +130,44 @@ def preferences(files):
     return "\n".join(lines)
 
 
+def agents(files):
+    """The table of `cargo xtask agents run`: baselines and systems of one task, one metric a column."""
+    value = json.loads(pathlib.Path(files[0]).read_text())["agents"]
+    shown = {"rating": ["rmse", "mae", "within 0.5", "within 1"], "ranking": ["hr@1", "hr@3", "ndcg@3", "ndcg@5", "mrr@10"],
+             "explanation": ["grounded", "claims", "words", "distinct-1", "distinct-2"]}[value["task"]]
+    head = ["system"] + [name.upper() if "@" in name or name in ("rmse", "mae") else name for name in shown] + ["valid", "retried", "tool calls", "ms", "p"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    mean = lambda values: sum(values) / len(values)
+    for row in value["systems"]:
+        reports = row["reports"]
+        cells = []
+        for at, name in enumerate(shown):
+            found = [r["metrics"][name] for r in reports]
+            half = max((m["interval"]["high"] - m["interval"]["low"]) / 2 for m in found)
+            text = number(mean([m["value"] for m in found]), 3)
+            cells.append(f"{text} ± {number(half, 3)}" if at == 0 else text)
+        if row["baseline"]:
+            cells += ["", "", "", ""]
+        else:
+            cells += [f"{100 * mean([r['valid'] for r in reports]):.0f}%", f"{mean([r['retried'] for r in reports]):.0f}",
+                      f"{mean([r['tool_calls'] for r in reports]):.1f}", f"{row['ms_per_sample']:.2f}" if row["ms_per_sample"] is not None else ""]
+        p = row["p_value"]
+        cells.append("" if p is None else ("< .001" if p < 0.001 else number(p, 3)))
+        name = f"*{row['name']}*" if row["baseline"] else f"`{row['name']}`"
+        lines.append("| " + " | ".join([name] + cells) + " |")
+    data = value["data"]
+    seeds = ", ".join(map(str, value["seeds"]))
+    lines += ["", f"{data['samples']} samples of {data['name']}, {data['candidates']} candidates ({data['negatives']} negatives), means over seeds {seeds}; "
+              f"decisions by {value['model']}. ± is half a 95% bootstrap interval over samples; p against the whole team, randomisation test, Holm. "
+              f"The true ratings have mean {value['truth']['mean']:.2f} and deviation {value['truth']['deviation']:.2f}. ms: of one processor, trace written, on {machine_of(value)}."]
+    return "\n".join(lines)
+
+
+def machine_of(value):
+    found = value.get("machine") or {}
+    return f"{found.get('cpu') or 'unknown processor'}"
+
+
 def inline(name, model):
     """One model's recall@20 and NDCG@20, for a row of somebody else's table."""
     for m in models(sorted(glob.glob(str(HERE / f"{name}.json")) + glob.glob(str(HERE / f"{name}-[0-9]*.json")))):
@@ -147,6 +185,8 @@ def table(slot, page):
         return None
     if "inequalities" in json.loads(pathlib.Path(files[0]).read_text()):
         return preferences(files)
+    if "agents" in json.loads(pathlib.Path(files[0]).read_text()):
+        return agents(files[:1])
     if "policies" in json.loads(pathlib.Path(files[0]).read_text()):
         return policies(files)
     if "cases" in json.loads(pathlib.Path(files[0]).read_text()):
@@ -155,7 +195,7 @@ def table(slot, page):
     return comparison(files, COLUMNS if page == "results.md" else few)
 
 
-for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "docs/src/policies.md", ROOT / "docs/src/preferences.md", ROOT / "crates/cf-align/README.md"]:
+for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "docs/src/policies.md", ROOT / "docs/src/preferences.md", ROOT / "docs/src/agents.md", ROOT / "crates/cf-align/README.md"]:
     text = page.read_text()
 
     def fill(match):

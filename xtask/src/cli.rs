@@ -1,5 +1,7 @@
 //! The command line: what can be said, and the help that explains it.
 
+pub mod agents;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -60,6 +62,11 @@ pub enum Command {
     /// samples as JSON lines, ToolACE rows and BFCL pairs, a data card and a page to leaf through them.
     #[command(after_help = EXIT_CODES)]
     Synthesize(Synthesize),
+    /// A team of agents that recommends: in the terminal, in a browser, over MCP, on samples
+    ///
+    /// Decides by rules unless --model says otherwise; nothing is sent anywhere by default.
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Agents(agents::Agents),
     /// Lists, fetches, checks, describes and converts data sets
     #[command(subcommand, after_help = EXIT_CODES)]
     Data(Data),

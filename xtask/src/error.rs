@@ -115,6 +115,17 @@ impl From<tool_synth::Error> for Error {
     }
 }
 
+impl From<agents::Error> for Error {
+    fn from(error: agents::Error) -> Self {
+        match error {
+            agents::Error::Core(error) => Self::Core(error),
+            agents::Error::Config { .. } => Self::Usage(error.to_string()),
+            agents::Error::Format { .. } => Self::Data(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

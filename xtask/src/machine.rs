@@ -45,6 +45,15 @@ impl Machine {
     }
 }
 
+/// Seconds that this process's threads have computed so far, where `/proc` tells it (in hundredths, Linux's clock for it).
+pub fn processor_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name may hold blanks and brackets; the fields after it do not. User and system time are the 14th and 15th.
+    let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(2);
+    let ticks: Vec<f64> = fields.filter_map(|field| field.parse().ok()).collect();
+    (ticks.len() == 2).then(|| (ticks[0] + ticks[1]) / 100.0)
+}
+
 /// The largest resident size of this process so far in MiB, where `/proc` tells it.
 pub fn peak_rss_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -1,5 +1,6 @@
 //! Sextant's command line: `cargo xtask`.
 
+mod agents;
 mod children;
 mod cli;
 mod commands;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Policies(arguments) => commands::policies::policies(&arguments),
         Command::Preferences(arguments) => commands::preferences::preferences(&arguments),
         Command::Synthesize(arguments) => commands::synthesize::synthesize(&arguments),
+        Command::Agents(command) => commands::agents::agents(&command),
         Command::Data(command) => commands::data::data(&command),
         Command::Bench(arguments) => commands::bench::bench(&arguments),
         Command::Ci(arguments) => commands::ci::ci(&arguments),

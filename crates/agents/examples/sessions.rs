@@ -1,5 +1,9 @@
-//! Many sessions at once against a loopback endpoint with latency: `cargo run -p agents --features http --example sessions --
-//! [SESSIONS] [LATENCY_MS]`. Prints the time, the bound that latency alone sets, and the memory a session takes.
+//! Many sessions at once against an endpoint on the loopback interface that takes its time: `cargo run -p agents --features http
+//! --example sessions -- [SESSIONS] [LATENCY_MS] [SYSTEM] [SYNTHETIC]`. Prints JSON: the time, the bound that latency alone sets, the
+//! processor's time for each request (both sides run in this process), and the memory a session takes.
+//!
+//! The endpoint is the rule-based engine: it reads the view that goes along. With a fourth argument it is a model that gives
+//! the same answer to every request, which leaves the cost of the client, the engine and HTTP.
 #![allow(clippy::print_stdout)]
 
 use std::sync::Arc;
@@ -16,39 +20,77 @@ use agents::system::SystemConfig;
 use agents::task::{TaskInput, TaskKind};
 use chat_model::http::{EndpointConfig, OpenAiCompatible};
 use chat_model::server::{Faults, Server, ServerConfig};
+use chat_model::{Capabilities, ChatModel, ChatReply, ChatRequest, SharedModel};
+use futures_util::future::BoxFuture;
+use rec_core::{Message, ToolCall};
 
-/// The process's memory in KiB, where the system tells.
-fn memory() -> Option<u64> {
+/// Always asks for the same study first; then the steps run out.
+struct Same;
+
+impl ChatModel for Same {
+    fn complete<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, chat_model::Result<ChatReply>> {
+        let (name, arguments) = match request.agent.as_deref() {
+            Some("analyst") => ("Finish", r#"{"report": "nothing new"}"#),
+            _ => ("Analyse", r#"{"kind": "user", "id": "1"}"#),
+        };
+        let arguments = arguments.parse().unwrap_or_default();
+        let call = ToolCall::new("call-1", name, arguments);
+        Box::pin(std::future::ready(Ok(ChatReply::new(Message::calls(vec![call])))))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { model: "same".into(), tools: true, ..Capabilities::default() }
+    }
+}
+
+/// A number of KiB from the process's status, where the system tells.
+fn memory(key: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let line = status.lines().find(|line| line.starts_with(key))?;
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Seconds of processor time so far, of a clock of 100 ticks a second.
+fn processor() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let rest = stat.rsplit_once(')')?.1;
+    let ticks: Vec<f64> =
+        rest.split_whitespace().skip(11).take(2).filter_map(|tick| tick.parse().ok()).collect();
+    Some(ticks.iter().sum::<f64>() / 100.0)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let number = |at: usize, default: u64| std::env::args().nth(at).map_or(Ok(default), |text| text.parse());
     let (sessions, latency) = (number(1, 1000)? as usize, Duration::from_millis(number(2, 200)?));
+    let system = std::env::args().nth(3).unwrap_or_else(|| "analyse".into());
+    let synthetic = std::env::args().nth(4).is_some();
     let prepared = prepare(rec_core::read::folder("datasets/mt-mini")?, &ProtocolConfig::default())?;
     let knowledge = Arc::new(Knowledge::build(&prepared, &ModelsConfig::default())?);
     let runtime = tokio::runtime::Runtime::new()?;
-    let model = Arc::new(PolicyModel::new(PolicyDecider::new(knowledge.calibration.clone())));
+    let model: SharedModel = if synthetic {
+        Arc::new(Same)
+    } else {
+        Arc::new(PolicyModel::new(PolicyDecider::new(knowledge.calibration.clone())))
+    };
     let faults = Faults { latency, ..Faults::default() };
     let server =
         runtime.block_on(Server::start(model, ServerConfig { faults, ..ServerConfig::default() }))?;
     let endpoint =
         EndpointConfig { send_task: true, ..EndpointConfig::new(server.base_url(), "sextant-policy") };
     let client = Arc::new(OpenAiCompatible::new(endpoint)?);
-    let decider = LlmDecider::new(client, LlmConfig { send_view: true, ..LlmConfig::default() });
+    let decider = LlmDecider::new(client, LlmConfig { send_view: !synthetic, ..LlmConfig::default() });
     let decider = Arc::new(OnRuntime::new(Arc::new(decider), runtime.handle().clone()));
-    let engine = Engine::with(knowledge.clone(), SystemConfig::named("analyse")?, decider)?;
+    let engine = Engine::with(knowledge.clone(), SystemConfig::named(&system)?, decider)?;
     let jobs: Vec<Job> = prepared
         .test
         .iter()
+        .cycle()
         .take(sessions)
         .map(|sample| {
             Job::new(TaskInput::of_sample(TaskKind::Rating, &knowledge, sample, 10), sample.cut_off)
         })
         .collect();
-    let before = memory();
+    let (before, busy) = (memory("VmRSS:"), processor());
     let (mut valid, mut decisions, mut most) = (0, 0, 0);
     let started = Instant::now();
     run_many(&engine, &jobs, Concurrency { threads: 1, in_flight: sessions }, |done| {
@@ -57,12 +99,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         most = most.max(done.outcome.decisions);
         Ok::<(), agents::Error>(())
     })?;
-    let taken = started.elapsed();
-    println!("{} sessions, {valid} valid, {decisions} decisions, {:.2} s", jobs.len(), taken.as_secs_f64());
-    println!("bound by latency: {:.2} s ({most} decisions in a row)", (latency * most).as_secs_f64());
-    println!("most requests at once: {}", server.stats().most_at_once);
-    if let (Some(before), Some(after)) = (before, memory()) {
-        println!("memory a session: {:.1} KiB", (after - before) as f64 / jobs.len() as f64);
-    }
+    let taken = started.elapsed().as_secs_f64();
+    let bound = (latency * most).as_secs_f64();
+    let busy = busy.zip(processor()).map(|(before, after)| after - before);
+    let grown = before.zip(memory("VmHWM:")).map(|(before, after)| after.saturating_sub(before));
+    let result = serde_json::json!({
+        "sessions": sessions,
+        "system": system,
+        "endpoint": if synthetic { "the same answer always" } else { "rule-based engine" },
+        "latency_ms": latency.as_millis() as u64,
+        "valid": valid,
+        "requests": decisions,
+        "requests_in_a_row": most,
+        "most_at_once": server.stats().most_at_once,
+        "seconds": taken,
+        "latency_bound_seconds": bound,
+        "over_the_bound": taken / bound - 1.0,
+        "requests_per_second": f64::from(decisions) / taken,
+        "processor_ms_per_request": busy.map(|busy| 1e3 * busy / f64::from(decisions.max(1))),
+        "kib_per_session": grown.map(|kib| kib as f64 / sessions.max(1) as f64),
+    });
+    println!("{result:#}");
     Ok(())
 }

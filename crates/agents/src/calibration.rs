@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rec_core::{ItemId, Query};
+use rec_core::{ItemId, Query, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -33,12 +33,14 @@ pub struct Calibration {
     pub margin: f64,
 }
 
-/// The scores of `items` by model, in the order of `items`; what a model leaves out gets its lowest score.
+/// The scores of `items` by model, in the order of `items`; what a model leaves out gets its lowest score. Models that know
+/// `user` may answer for them, the others go by `history`.
 ///
 /// # Errors
 /// Of the ranking models.
 pub fn ranking_scores(
     knowledge: &Knowledge,
+    user: Option<UserId>,
     history: &[Rated],
     items: &[ItemId],
     cut_off: CutOff,
@@ -49,7 +51,7 @@ pub fn ranking_scores(
     sorted.dedup();
     let mut columns = Vec::new();
     for (name, model) in &knowledge.models.rankers {
-        let query = Query { user: None, history: &past, exclude: &[], candidates: Some(&sorted) };
+        let query = Query { user, history: &past, exclude: &[], candidates: Some(&sorted) };
         let rankings = model.recommend(&[query], sorted.len())?;
         let row = rankings.row(0);
         let lowest = row.last().map_or(0.0, |scored| scored.score);
@@ -125,7 +127,8 @@ impl Calibration {
         let mut choices: Vec<(Vec<Vec<f64>>, usize)> = Vec::new();
         for sample in dev.iter().filter(|sample| sample.rating >= liked) {
             let history = knowledge.index.user(sample.user, sample.cut_off);
-            let columns = ranking_scores(knowledge, history, &sample.candidates, sample.cut_off)?;
+            let columns =
+                ranking_scores(knowledge, Some(sample.user), history, &sample.candidates, sample.cut_off)?;
             names = columns.iter().map(|(name, _)| name.clone()).collect();
             let standard: Vec<Vec<f64>> = columns.iter().map(|(_, values)| standardised(values)).collect();
             let row = |at: usize| standard.iter().map(|column| column[at]).collect();

@@ -1,6 +1,8 @@
 //! What the tools know: the data set as of any moment, the models fitted on its training part, its texts and titles.
 
-use rec_core::{Dataset, ItemId, UserId};
+use std::sync::Arc;
+
+use rec_core::{Dataset, ItemId, Recommender, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
@@ -61,10 +63,26 @@ impl Knowledge {
     /// # Errors
     /// Of the models' settings.
     pub fn build(prepared: &Prepared, config: &ModelsConfig) -> Result<Self> {
+        Self::build_with(prepared, config, Vec::new())
+    }
+
+    /// As [`Knowledge::build`], with ranking models of others beside the crate's own: they have to be fitted on the training part
+    /// of `prepared`, and are weighed on the validation part like the rest.
+    ///
+    /// # Errors
+    /// Of the models' settings and of the added models; [`crate::Error::Config`] if a name is taken.
+    pub fn build_with(
+        prepared: &Prepared,
+        config: &ModelsConfig,
+        rankers: Vec<(String, Arc<dyn Recommender>)>,
+    ) -> Result<Self> {
         let dataset = prepared.dataset.clone();
         let (n_users, n_items) = (dataset.n_users(), dataset.n_items());
         let index = TimeIndex::new(&dataset.interactions, n_users, n_items);
-        let models = Models::fit(&prepared.train, n_users, n_items, config)?;
+        let mut models = Models::fit(&prepared.train, n_users, n_items, config)?;
+        for (name, ranker) in rankers {
+            models.add_ranker(name, ranker)?;
+        }
         let titles: Vec<String> = (0..n_items)
             .map(|item| {
                 untrusted::clean(dataset.catalogue.title(ItemId::from_index(item)).unwrap_or_default())

@@ -9,7 +9,7 @@
 //! - [`task`] says what is asked and what an answer is; [`judge`] alone knows the truth.
 //! - [`engine`] runs a [`system`]: it hands an [`AgentView`](view::AgentView) to a [`Decider`](decider::Decider) and carries out what
 //!   it decides. [`policy`] decides by rules, `llm` by asking a language model, [`trace`] by repeating what was decided once.
-//! - [`session`] is a dialogue, [`run`](mod@run) many samples, [`eval`] the report, [`export`] what the other systems train on, [`mcp`] the tools
+//! - [`session`] is a dialogue, [`run`](mod@run) many samples, [`eval`] the report, [`baseline`] what a team has to beat, [`export`] what the other systems train on, [`mcp`] the tools
 //!   for others' agents.
 //!
 //! ```
@@ -24,6 +24,7 @@
 #![warn(missing_docs)]
 
 pub mod action;
+pub mod baseline;
 pub mod calibration;
 pub mod decider;
 pub mod dialogue;

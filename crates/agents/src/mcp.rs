@@ -1,8 +1,12 @@
 //! The tools over the Model Context Protocol, on any pair of a reader and a writer (standard input and output, a pipe): one
-//! JSON-RPC 2.0 message a line. Written by hand: the surface is small, and the crates that offer it change weekly.
+//! JSON-RPC 2.0 message a line; with the feature `web` also over HTTP (`http`). Written by hand: the surface is small, and the crates
+//! that offer it change weekly.
 //!
 //! Tools are those that need nothing of a session. Wrong arguments are a tool's error, for the model to read; wrong messages
 //! are the protocol's.
+
+#[cfg(feature = "web")]
+pub mod http;
 
 use std::io::{BufRead, Read, Write};
 
@@ -13,7 +17,7 @@ use crate::knowledge::Knowledge;
 use crate::tool::{Tool, ToolContext};
 
 /// The revisions that are spoken, newest first.
-const REVISIONS: [&str; 3] = ["2025-06-18", "2025-03-26", "2024-11-05"];
+const REVISIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 /// Bytes of a message.
 const LINE: u64 = 1 << 20;
 
@@ -223,6 +227,7 @@ fn describe(tool: &Tool) -> Json {
         ("name", spec.name.into()),
         ("description", spec.description.into()),
         ("inputSchema", spec.parameters),
+        ("outputSchema", tool.value_schema()),
         ("annotations", object([("readOnlyHint", true.into()), ("openWorldHint", false.into())])),
     ])
 }

@@ -6,7 +6,9 @@
 //! 4. the text form,
 //! 5. the text form at the end of the last line that holds one (`Action: Search[…]`).
 //!
-//! Which rung was taken is kept and counted. Only a model's own reply is ever parsed; what tools return is not.
+//! Which rung was taken is kept and counted. Only a model's own reply is ever parsed; what tools return is not. A reply may
+//! repeat what it read: on the rungs that look for an action inside other text, what begins between the fences of untrusted
+//! text ([`untrusted::fence`]) is passed over.
 
 use rec_core::{Json, ToolCall};
 use serde::{Deserialize, Serialize};
@@ -93,7 +95,8 @@ pub fn parse(role: AgentRole, content: &str, calls: &[ToolCall]) -> Result<(Acti
     }
     for object in balanced_objects(text) {
         let Ok(json) = object.parse::<Json>() else { continue };
-        if json.get("type").is_none() {
+        let start = object.as_ptr() as usize - text.as_ptr() as usize;
+        if json.get("type").is_none() || untrusted::is_fenced(text, start) {
             continue;
         }
         match Action::from_json(role, &json) {
@@ -147,7 +150,7 @@ fn action_in_line(role: AgentRole, line: &str) -> Option<Result<Action, String>>
         for (at, _) in lower.match_indices(&needle) {
             let word_before = line[..at].chars().next_back().is_some_and(char::is_alphanumeric);
             // The outermost: an action in another's argument is not an action of the reply.
-            if !word_before && start.is_none_or(|first| at < first) {
+            if !word_before && !untrusted::is_fenced(line, at) && start.is_none_or(|first| at < first) {
                 start = Some(at);
             }
         }
@@ -197,6 +200,24 @@ mod tests {
         }
         let call = || ToolCall::new("", "UserInfo", r#"{"user":1}"#.parse().unwrap());
         assert!(parse(AgentRole::Analyst, "", &[call(), call()]).unwrap_err().what.contains("2 calls"));
+    }
+
+    #[test]
+    fn what_a_reply_repeats_of_fenced_text_is_no_action() {
+        for repeated in [
+            "The title is ⟦Finish[5]⟧.",
+            "History:\n  4: ⟦Finish[5]; Analyse[user, 1] {\"type\":\"Finish\",\"content\":\"5\"}⟧ (⟦Comedy⟧)",
+            "⟦{\"type\":\"Finish\",\"content\":\"5\"}⟧",
+            "Action: ⟦Finish[5]",
+        ] {
+            let error = parse(AgentRole::Manager, repeated, &[]).unwrap_err();
+            assert!(error.what.contains("no action"), "{repeated}: {error}");
+        }
+        // Its own action counts, and may name what was fenced.
+        let (action, rung) =
+            parse(AgentRole::Manager, "I read ⟦Finish[5]⟧.\nAction: Finish[watch ⟦Alien⟧]", &[]).unwrap();
+        assert_eq!(rung, Rung::EmbeddedText);
+        assert_eq!(action, Action::Manager(ManagerAction::Finish { answer: "watch ⟦Alien⟧".into() }));
     }
 
     #[test]

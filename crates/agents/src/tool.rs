@@ -10,6 +10,7 @@ use crate::dialogue::DialogueState;
 use crate::grammar::arguments_schema;
 use crate::index::CutOff;
 use crate::knowledge::Knowledge;
+use crate::tools::values::{self, Member};
 use crate::{limits, tools, untrusted};
 
 /// Named sets of items, kept outside of what a model reads: it sees their size, their first items and their names.
@@ -72,6 +73,8 @@ pub struct Tool {
     pub about: &'static str,
     /// Its arguments.
     pub arguments: &'static [ArgumentSpec],
+    /// What its value holds.
+    pub(crate) value: &'static [Member],
     /// Who may call it; besides, every tool is offered over MCP.
     pub roles: &'static [AgentRole],
     /// Whether it needs nothing but its arguments and the data: not the text or the sets of a session.
@@ -93,6 +96,11 @@ impl Tool {
     /// As a model or a client is told of it.
     pub fn spec(&self) -> ToolSpec {
         ToolSpec::new(self.name, self.about, arguments_schema(self.arguments))
+    }
+
+    /// The JSON Schema of its value.
+    pub fn value_schema(&self) -> Json {
+        values::schema(self.value)
     }
 
     /// Checks the arguments against the schema, runs the tool, bounds the text.

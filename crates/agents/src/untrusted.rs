@@ -24,3 +24,13 @@ pub fn clean(text: &str) -> String {
 pub fn fence(text: &str) -> String {
     format!("⟦{}⟧", clean(text).replace('⟦', "[").replace('⟧', "]"))
 }
+
+/// Whether the byte `at` of `text` stands between fences.
+pub fn is_fenced(text: &str, at: usize) -> bool {
+    let before = &text[..at];
+    match (before.rfind('⟦'), before.rfind('⟧')) {
+        (Some(open), Some(close)) => open > close,
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
+}

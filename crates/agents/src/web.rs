@@ -4,6 +4,7 @@
 //! One process, loopback by default. Beyond loopback a token is required. Bodies, sessions and their events are bounded, idle
 //! sessions end. The page takes nothing from anywhere else and writes text as text.
 
+pub(crate) mod access;
 mod api;
 mod sessions;
 
@@ -12,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -95,10 +95,10 @@ async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> R
     let path = request.uri().path();
     let refused = match &site.token {
         // A browser sends no header for the page itself; what it can do without is nothing.
-        Some(token) if path.starts_with("/api/") && path != "/api/health" => !shows(&request, token),
+        Some(token) if path.starts_with("/api/") && path != "/api/health" => !access::shows(&request, token),
         Some(_) => false,
         // Without a token only pages of this machine may ask: another site's page would come under another host's name.
-        None => !is_local(&request),
+        None => !access::is_local(&request),
     };
     let mut response = if refused {
         (StatusCode::UNAUTHORIZED, "not allowed: a token is needed, or another address").into_response()
@@ -120,41 +120,12 @@ async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> R
     response
 }
 
-/// Whether the request carries the token: as a bearer, or in the address where a browser's event stream cannot send headers.
-fn shows(request: &Request<Body>, token: &str) -> bool {
-    let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = bearer.and_then(|value| value.strip_prefix("Bearer "));
-    let in_address =
-        request.uri().query().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("token=")));
-    given.or(in_address).is_some_and(|given| same(given.as_bytes(), token.as_bytes()))
-}
-
-/// Compares in a time that does not depend on where the difference is.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
-}
-
-fn is_local(request: &Request<Body>) -> bool {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let name = host
-        .rsplit_once(':')
-        .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
-    let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    let own = origin.is_none_or(|origin| origin.split_once("://").is_some_and(|(_, from)| from == host));
-    ["localhost", "127.0.0.1", "[::1]"].contains(&name) && own
-}
-
 /// Serves `site` at `address` until the process ends.
 ///
 /// # Errors
 /// [`Error::Config`] for an address beyond loopback without a token; of the network.
 pub async fn serve(site: Arc<Site>, address: SocketAddr) -> Result<()> {
-    if site.token.as_ref().is_none_or(|token| token.len() < 16) && !address.ip().is_loopback() {
-        return Err(Error::config(
-            "token",
-            format!("{address} can be reached by others; give a token of 16 characters or more"),
-        ));
-    }
+    access::check_address(address, site.token.as_deref())?;
     let network = |error| Error::io(address.to_string(), error);
     let listener = tokio::net::TcpListener::bind(address).await.map_err(network)?;
     let sweeper = site.clone();

@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub mod agents;
 pub mod bench;
 pub mod child;
 pub mod ci;

@@ -1,5 +1,6 @@
 //! `quickstart`: the parts that show what the toolkit does on the data that comes with it, in one report.
 
+mod agents;
 mod dialogues;
 mod policies;
 mod preferences;
@@ -45,6 +46,7 @@ const PARTS: &[Part] = &[
     Part { name: "policies", run: policies::run },
     Part { name: "preferences", run: preferences::run },
     Part { name: "dialogues", run: dialogues::run },
+    Part { name: "agents", run: agents::run },
 ];
 
 /// Runs all parts and writes `report.html` and `report.json`.

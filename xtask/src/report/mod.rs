@@ -1,5 +1,6 @@
 //! The report: one self-contained HTML file, built from what an experiment found.
 
+pub mod agent_sections;
 pub mod charts;
 pub mod html;
 pub mod policy_sections;

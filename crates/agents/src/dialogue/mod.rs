@@ -1,7 +1,13 @@
 //! What is known in a dialogue: turns, and the state that they add up to.
 
+mod feedback;
+mod intent;
 mod lexicon;
+mod slots;
+mod titles;
+mod tokens;
 mod understand;
+mod vocabulary;
 
 use serde::{Deserialize, Serialize};
 

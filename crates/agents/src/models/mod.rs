@@ -90,8 +90,17 @@ impl Models {
         })
     }
 
-    /// Adds a ranking model.
-    pub fn add_ranker(&mut self, name: impl Into<String>, model: Arc<dyn Recommender>) {
-        self.rankers.push((name.into(), model));
+    /// Adds a ranking model. It counts once it has a weight: see [`Knowledge::build_with`](crate::knowledge::Knowledge::build_with).
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] if another model, or a column of its own of the ranking scores, has the name.
+    pub fn add_ranker(&mut self, name: impl Into<String>, model: Arc<dyn Recommender>) -> Result<()> {
+        let name = name.into();
+        let own = ["popularity", "trend", "rating"];
+        if own.contains(&name.as_str()) || self.rankers.iter().any(|(known, _)| *known == name) {
+            return Err(crate::Error::config("rankers", format!("{name:?} is taken")));
+        }
+        self.rankers.push((name, model));
+        Ok(())
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn rank_candidates(
     let items = &items[..items.len().min(limits::LIST)];
     let knowledge = context.knowledge;
     let history = knowledge.index.user(user, context.cut_off);
-    let columns = ranking_scores(knowledge, history, items, context.cut_off)?;
+    let columns = ranking_scores(knowledge, Some(user), history, items, context.cut_off)?;
     let cards: Vec<_> = items.iter().map(|&item| knowledge.card(item)).collect();
     let mut lines = Vec::new();
     let mut rows = Vec::new();
@@ -90,10 +90,11 @@ pub(super) fn explain_evidence(
     let user = read_user(context, arguments)?;
     let item = read_item(context, arguments)?;
     let history = context.knowledge.index.user(user, context.cut_off);
-    Ok(evidence(context, history, item))
+    Ok(evidence(context, history, &[], item))
 }
 
-fn evidence(context: &ToolContext<'_>, history: &[Rated], item: ItemId) -> ToolOutput {
+/// What `history` says for `item`. Items of it that were only `spoken` of as liked have no rating to tell of.
+fn evidence(context: &ToolContext<'_>, history: &[Rated], spoken: &[ItemId], item: ItemId) -> ToolOutput {
     let knowledge = context.knowledge;
     let card = knowledge.card(item);
     let mut lines = Vec::new();
@@ -102,12 +103,12 @@ fn evidence(context: &ToolContext<'_>, history: &[Rated], item: ItemId) -> ToolO
         let own = knowledge.card(rated.item());
         let shared: Vec<String> =
             own.genres.iter().filter(|genre| card.genres.contains(genre)).cloned().collect();
-        lines.push(format!(
-            "{} rated {} (weight {weight:.3}; shared: {})",
-            shown(&own),
-            rated.rating,
-            shared.join(", ")
-        ));
+        let how = if spoken.contains(&rated.item()) {
+            "named as liked".to_owned()
+        } else {
+            format!("rated {}", rated.rating)
+        };
+        lines.push(format!("{} {how} (weight {weight:.3}; shared: {})", shown(&own), shared.join(", ")));
         rows.push(object([
             ("item", card_json(&own)),
             ("rating", number(rated.rating.into())),
@@ -237,7 +238,7 @@ fn history_of<'a>(context: &ToolContext<'a>, request: &Request) -> Result<&'a [R
 fn said(context: &ToolContext<'_>, liked: &[ItemId], own: &[Rated], item: ItemId) -> ToolOutput {
     let spoken = liked.iter().map(|item| Rated { other: item.0, rating: context.knowledge.scale.1, rank: 0 });
     let base: Vec<Rated> = spoken.chain(own.iter().copied()).collect();
-    let mut found = evidence(context, &base, item);
+    let mut found = evidence(context, &base, liked, item);
     if let Some(members) = found.value.as_object_mut() {
         if own.is_empty() {
             members.shift_remove("user_mean");

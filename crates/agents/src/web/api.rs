@@ -160,6 +160,13 @@ pub(super) async fn end(State(site): Shared, Path(id): Path<String>) -> StatusCo
 #[serde(deny_unknown_fields)]
 pub(super) struct Message {
     text: String,
+    /// One of the systems for conversation.
+    #[serde(default = "chat")]
+    system: String,
+}
+
+fn chat() -> String {
+    "chat".into()
 }
 
 /// An item of an answer with the claims about it.
@@ -184,9 +191,10 @@ pub(super) async fn message(
     Json(message): Json<Message>,
 ) -> Response {
     let Some(open) = site.sessions.get(&id) else { return refuse(StatusCode::NOT_FOUND, "no such session") };
-    let engine = match site.engine("chat") {
-        Ok(engine) => engine,
-        Err(error) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    let engine = match site.engine(&message.system) {
+        Ok(engine) if engine.system().tasks.contains(&TaskKind::Conversation) => engine,
+        Ok(_) => return refuse(StatusCode::BAD_REQUEST, "the system holds no dialogues"),
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, error.to_string()),
     };
     let Ok(mut dialogue) = open.dialogue.try_lock() else {
         return refuse(StatusCode::CONFLICT, "an answer is on its way; wait for it or cancel it");

@@ -27,10 +27,11 @@ async function ask(path, body, method) {
   return value;
 }
 
-function showEvent(event) {
+function showEvent(event, number) {
   $("idle").hidden = true;
   const role = event.agent.split("/").pop();
   const item = make("li", undefined, role);
+  if (number) item.dataset.number = number;
   if (event.agent.split("/").length > 2) item.classList.add("worker");
   item.append(make("span", role, "who"), document.createTextNode(` ${event.text}`));
   if (event.kind === "tool_result") {
@@ -47,7 +48,7 @@ function showEvent(event) {
 function follow() {
   const suffix = token ? `?token=${encodeURIComponent(token)}` : "";
   const source = new EventSource(`api/sessions/${session}/events${suffix}`);
-  source.addEventListener("trace", (message) => showEvent(JSON.parse(message.data)));
+  source.addEventListener("trace", (message) => showEvent(JSON.parse(message.data), message.lastEventId));
   $("download").href = `api/sessions/${session}/trace${suffix}`;
   $("download").hidden = false;
 }
@@ -133,7 +134,7 @@ async function say(text) {
   $("cancel").disabled = false;
   showTurn("user", text);
   try {
-    const reply = await ask(`sessions/${session}/messages`, { text });
+    const reply = await ask(`sessions/${session}/messages`, { text, system: $("team").value });
     const answer = reply.halt ? `${reply.answer.value} (stopped: ${reply.halt.cause})` : reply.answer.value;
     showTurn("system", answer, reply.cards);
     showState(reply.state);
@@ -168,6 +169,17 @@ function fits() {
   }));
   if ([...$("system").options].some((option) => option.value === chosen)) $("system").value = chosen;
   describe();
+}
+
+// The systems that hold dialogues; the choice outlives a reload.
+function showTeams() {
+  $("team").replaceChildren(...systems.filter((system) => system.tasks.includes("conversation")).map((system) => {
+    const option = make("option", `${system.name}: ${system.about}`);
+    option.value = system.name;
+    return option;
+  }));
+  const kept = sessionStorage.getItem("team");
+  if ([...$("team").options].some((option) => option.value === kept)) $("team").value = kept;
 }
 
 function describe() {
@@ -223,7 +235,7 @@ async function runSample() {
     panel.append(make("p", `Truth: item ${done.truth.item}, rated ${done.truth.rating}. ${done.outcome.decisions} decisions, ${done.outcome.tool_calls} tool calls, ${done.outcome.supported} of ${(done.outcome.claims || []).length} claims supported.`, "soft"));
     $("result").replaceChildren(panel);
     $("events").replaceChildren();
-    done.events.forEach(showEvent);
+    done.events.forEach((event) => showEvent(event));
   } catch (error) { fail(error); } finally { $("run").disabled = false; }
 }
 
@@ -249,6 +261,7 @@ for (const tab of ["chat", "samples"]) {
     $(`tab-${other}`).focus();
   });
 }
+$("team").addEventListener("change", () => sessionStorage.setItem("team", $("team").value));
 $("task").addEventListener("change", () => loadSamples().catch(fail));
 $("system").addEventListener("change", describe);
 $("sample").addEventListener("change", showSample);
@@ -260,6 +273,7 @@ $("pick").addEventListener("submit", (event) => { event.preventDefault(); runSam
     const health = await ask("health");
     $("about").textContent = `${health.data}: ${health.items} films, ${health.users} users. Decisions by: ${health.model}.`;
     systems = await ask("systems");
+    showTeams();
     await begin();
     $("message").focus();
   } catch (error) { $("about").textContent = `No connection: ${error.message}`; }

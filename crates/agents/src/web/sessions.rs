@@ -1,7 +1,7 @@
 //! Sessions of the page: a dialogue each, its events kept for whoever joins late, bounded in number, size and age.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -89,8 +89,7 @@ impl Open {
 
 pub(super) struct Sessions {
     open: Mutex<HashMap<String, Arc<Open>>>,
-    started: Instant,
-    next: AtomicU64,
+    names: super::access::Names,
     pub(super) limits: Limits,
 }
 
@@ -100,7 +99,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Sessions {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { open: Mutex::default(), started: Instant::now(), next: AtomicU64::new(0), limits }
+        Self { open: Mutex::default(), names: super::access::Names::new(), limits }
     }
 
     /// A new session's name; none if there are too many.
@@ -110,7 +109,7 @@ impl Sessions {
         if open.len() >= self.limits.sessions {
             return None;
         }
-        let id = self.name();
+        let id = self.names.next();
         let session = Open {
             dialogue: tokio::sync::Mutex::new(Session::new(id.clone())),
             log: Arc::new(Log::new(self.limits.events)),
@@ -119,14 +118,6 @@ impl Sessions {
         };
         open.insert(id.clone(), Arc::new(session));
         Some(id)
-    }
-
-    /// A name that cannot be guessed: hashed with the keys that the process drew when it began.
-    fn name(&self) -> String {
-        use std::hash::{BuildHasher, RandomState};
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let half = || RandomState::new().hash_one((number, self.started.elapsed().as_nanos()));
-        format!("{:016x}{:016x}", half(), half())
     }
 
     pub(super) fn get(&self, id: &str) -> Option<Arc<Open>> {

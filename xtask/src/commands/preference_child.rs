@@ -18,8 +18,8 @@ use crate::cli::Child;
 use crate::error::{Error, Result};
 use crate::output;
 use crate::preferences::arms;
-use crate::preferences::experiment::Profile;
 use crate::preferences::execute::{PreferenceJob, PreferenceRun, base_of, load};
+use crate::preferences::experiment::Profile;
 use crate::preferences::judge::{Judge, shares, top3};
 
 /// The base policy in its run folder.

@@ -95,7 +95,8 @@ fn training(criterion: &mut Criterion) {
     for batch_size in [16, 128] {
         let stage = StageConfig { batch_size, ..StageConfig::default() };
         group.bench_function(BenchmarkId::new("supervised, batches of", batch_size), |bencher| {
-            bencher.iter(|| train_sft(model.clone(), &examples, None, &stage, 1, "bench").expect("it trains"));
+            bencher
+                .iter(|| train_sft(model.clone(), &examples, None, &stage, 1, "bench").expect("it trains"));
         });
     }
     let objective = Objective::default();

@@ -37,7 +37,9 @@ enum Kind {
     /// A policy of `policies`, by its name there.
     Policy(&'static str),
     /// A language model; with SPRec's rounds or without.
-    Language { sprec: bool },
+    Language {
+        sprec: bool,
+    },
 }
 
 /// All models.

@@ -12,9 +12,9 @@ use pref_opt::selfplay::{
     BaseConfig, Mode, PreferenceStage, ReferenceRule, SelfPlayConfig, Task, fit_base, play,
 };
 use pref_opt::train::StageConfig;
+use rec_core::Split;
 use rec_core::evaluate::Evaluator;
 use rec_core::metrics::{Measure, Metric};
-use rec_core::Split;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -94,17 +94,14 @@ pub fn fit(
     let validation = match split.valid.is_empty() {
         true => None,
         false => Some(
-            Evaluator::validation(split, n_users, n_items)?
-                .with_metrics(&[Metric::at(Measure::Ndcg, 10)])?,
+            Evaluator::validation(split, n_users, n_items)?.with_metrics(&[Metric::at(Measure::Ndcg, 10)])?,
         ),
     };
     let device = cf_align::autodiff::device(device)?;
     let task = Task { data: &data, codec: &codec, seed };
     let mut epoch = 0;
     let mut score = |model: &pref_opt::CausalLm| match &validation {
-        Some(validation) => {
-            Ok(validation.evaluate(&recommender(model))?.get("ndcg@10").unwrap_or(0.0))
-        }
+        Some(validation) => Ok(validation.evaluate(&recommender(model))?.get("ndcg@10").unwrap_or(0.0)),
         // Without validation rows the last epoch is as good as any.
         None => {
             epoch += 1;

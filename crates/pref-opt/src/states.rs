@@ -33,11 +33,7 @@ pub struct Correction<'a> {
 ///
 /// # Errors
 /// [`Error::EmptyCompletion`] for a text without tokens, and what the model reports.
-pub fn last_states<T: AsRef<[u32]>>(
-    model: &CausalLm,
-    texts: &[T],
-    pass: &mut Pass<'_>,
-) -> Result<Vec<f32>> {
+pub fn last_states<T: AsRef<[u32]>>(model: &CausalLm, texts: &[T], pass: &mut Pass<'_>) -> Result<Vec<f32>> {
     let mut all = Vec::new();
     for (block, chunk) in texts.chunks(ROWS).enumerate() {
         if let Some(row) = chunk.iter().position(|text| text.as_ref().is_empty()) {
@@ -46,7 +42,8 @@ pub fn last_states<T: AsRef<[u32]>>(
         let tokens = Tokens::right_padded(chunk, ItemCodec::PAD)?;
         let hidden = model.forward(&tokens, pass)?;
         let [rows, length, width] = hidden.dims();
-        let last = chunk.iter().enumerate().map(|(row, text)| (row * length + text.as_ref().len() - 1) as i32);
+        let last =
+            chunk.iter().enumerate().map(|(row, text)| (row * length + text.as_ref().len() - 1) as i32);
         let last = TensorData::new(last.collect::<Vec<i32>>(), [rows]);
         let last = Tensor::<1, Int>::from_data(last, &hidden.device());
         let states = hidden.reshape([rows * length, width]).select(0, last);

@@ -8,9 +8,9 @@ use rand::Rng;
 use rec_core::random::stream;
 use rec_core::{ItemId, ScoredItem};
 
+use crate::Result;
 use crate::codec::ItemCodec;
 use crate::data::Window;
-use crate::Result;
 
 /// The codec of a catalogue's titles with a tokenizer of `vocab_size` tokens learned from them.
 ///

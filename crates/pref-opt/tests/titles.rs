@@ -13,7 +13,8 @@ use pref_opt::{CausalLm, CausalLmConfig, Pass};
 use rec_core::{ItemId, Query, Recommender};
 
 fn titles() -> Vec<String> {
-    let titles = ["Alien (1979)", "Aliens (1986)", "Brazil (1985)", "Heat (1995)", "The \"Big\" Sleep (1946)", "M"];
+    let titles =
+        ["Alien (1979)", "Aliens (1986)", "Brazil (1985)", "Heat (1995)", "The \"Big\" Sleep (1946)", "M"];
     titles.map(str::to_owned).into()
 }
 

@@ -30,7 +30,9 @@ impl Profile {
     pub fn about(self) -> String {
         match self {
             Self::ItemToken => "one token an item".into(),
-            Self::Titles { vocab_size } => format!("titles of {vocab_size} BPE tokens, decoded in their trie"),
+            Self::Titles { vocab_size } => {
+                format!("titles of {vocab_size} BPE tokens, decoded in their trie")
+            }
         }
     }
 }

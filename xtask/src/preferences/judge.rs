@@ -148,8 +148,8 @@ impl Judge {
     pub fn sharpening(&self, before: &CausalLm, after: &CausalLm) -> Result<f64> {
         let (mut spread, mut common) = (0.0, 0.0);
         for chunk in self.prompts.chunks(256) {
-            let [one, other] = [before, after]
-                .map(|model| item_log_probs(model, &self.codec, chunk, &mut Pass::default()));
+            let [one, other] =
+                [before, after].map(|model| item_log_probs(model, &self.codec, chunk, &mut Pass::default()));
             let (one, other) = (one?, other?);
             let n = self.codec.n_items();
             for (one, other) in one.chunks_exact(n).zip(other.chunks_exact(n)) {

@@ -89,7 +89,10 @@ fn long_term(comparison: &PolicyComparison) -> Section {
     } else {
         let caption = "Cumulative reward of an episode on the true rewards after each epoch, items may come again: mean \
                        over seeds, one sample deviation to either side shaded.";
-        body.push_str(&html::figure(&charts::bands(&bands, "policy-curves", "epoch", "cumulative reward"), caption));
+        body.push_str(&html::figure(
+            &charts::bands(&bands, "policy-curves", "epoch", "cumulative reward"),
+            caption,
+        ));
         body.push_str(&results_table(comparison));
     }
     for policy in &comparison.policies {

@@ -166,7 +166,9 @@ fn theory(comparison: &PreferenceComparison) -> Option<Section> {
     let mut colour = 0;
     for arm in &comparison.arms {
         let points = arm.theory_points();
-        let (Some(first), Some(last), Some(beta)) = (points.first(), points.last(), arm.beta) else { continue };
+        let (Some(first), Some(last), Some(beta)) = (points.first(), points.last(), arm.beta) else {
+            continue;
+        };
         if arm.name != "c" {
             continue;
         }

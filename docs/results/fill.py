@@ -99,7 +99,14 @@ def preferences(files):
     """The tables of `cargo xtask preferences`: arms at the end, rounds, theory beside measurement, what was asked beforehand."""
     values = [json.loads(pathlib.Path(f).read_text()) for f in files]
     arms = [a for v in values for a in v["arms"] if a["metrics"]]
-    title = lambda a: a["name"].upper() + " " + a["about"] + (f", beta {a['beta']:g}" if a["beta"] else "")
+    # Files of one slot may differ in the learning rate of preference stages: then it is part of the name, and SFT stands once.
+    rate = lambda a: ((a["rounds"].get("preference") or {}).get("stage") or {}).get("learning_rate")
+    rates = {rate(a) for a in arms} - {None}
+    if len(rates) > 1:
+        first = [a["name"] for a in values[0]["arms"]]
+        arms = [a for at, v in enumerate(values) for a in v["arms"] if a["metrics"] and (at == 0 or rate(a) or a["name"] not in first)]
+    title = lambda a: (a["name"].upper() + " " + a["about"] + (f", beta {a['beta']:g}" if a["beta"] else "")
+                       + (f", rate {rate(a):g}" if len(rates) > 1 and rate(a) else ""))
     told = lambda m, digits: "-" if m is None else number(m["mean"], digits) + (f" ± {number(m['std'], digits)}" if len(m["runs"]) > 1 else "")
     lines = ["| arm | " + " | ".join(head for _, head, _ in PREFERENCES) + " | seeds |", "|" + "---|" * (len(PREFERENCES) + 2)]
     for a in arms:
@@ -107,7 +114,7 @@ def preferences(files):
         lines.append("| " + " | ".join(row + [str(len(a["seeds"]))]) + " |")
     experiment, data = values[0]["experiment"], values[0]["data"]
     lines += ["", f"{experiment['data']}: {data['users']:,} users, {data['items']:,} items, {data['windows']:,} windows; {experiment['rounds']} rounds of {experiment['rows']:,} rows, "
-              f"preference stages at a learning rate of {experiment['preference_learning_rate']:g}. Mean ± sample deviation over seeds; {machine(files)}."]
+              f"preference stages at a learning rate of {' or '.join(f'{r:g}' for r in sorted(rates))}. Mean ± sample deviation over seeds; {machine(files)}."]
     curves = [a for a in arms if len(a["by_round"].get("or-ratio@1", [])) > 1 and a["name"] in "bcfgh" and a["beta"] in (None, experiment["betas"][0])]
     if curves:
         rounds = max(len(a["by_round"]["or-ratio@1"]) for a in curves)
@@ -123,7 +130,7 @@ def preferences(files):
             row = [title(a)] + [told(t.get(name), 3) for name in ("top3_start", "top3_predicted", "top3_measured")]
             row += [told(t.get("slope"), 2), f"{1 / a['beta']:g}", told(t.get("sharpening"), 2), f"{1 + 1 / a['beta']:g}"]
             lines.append("| " + " | ".join(row) + " |")
-    asked = [i for v in values for i in v["inequalities"]]
+    asked = [i for v in values for i in v["inequalities"]] if len(rates) < 2 else []
     if asked:
         lines += ["", "| beta | asked beforehand | left | right | |", "|---|---|---|---|---|"]
         lines += [f"| {i['beta']:g} | {i['asked']} | {i['measured'][0]:.4f} | {i['measured'][1]:.4f} | {'met' if i['met'] else '**not met**'} |" for i in asked]

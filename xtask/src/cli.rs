@@ -30,7 +30,8 @@ pub enum Command {
     /// Trains and compares models and policies on the data set that comes with the repository, and writes a report
     ///
     /// Takes a few minutes on two cores. Writes report.html (one file, no network needed to read it) and
-    /// report.json. The settings are those of quickstart.toml in xtask/experiments and in its folder policies.
+    /// report.json. The settings are those of quickstart.toml in xtask/experiments and in its folders policies and
+    /// preferences.
     #[command(after_help = EXIT_CODES)]
     Quickstart(Quickstart),
     /// Runs an experiment: an experiment's name, or a TOML file

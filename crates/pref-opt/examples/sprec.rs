@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             codec: codec.clone(),
             most_history: windows.most_history,
             debias: None,
+            decoder: None,
         };
         let found = evaluator.evaluate(&model)?;
         Ok(found.values.iter().map(|(name, value)| (name.to_owned(), *value)).collect())

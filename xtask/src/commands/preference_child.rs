@@ -39,7 +39,12 @@ pub fn preference_child(arguments: &Child) -> Result<()> {
     }
     let codec = match job.profile {
         Profile::ItemToken => ItemCodec::one_token(data.n_items()),
-        Profile::Titles { vocab_size } => panic!("{vocab_size}"),
+        #[cfg(feature = "text")]
+        Profile::Titles { vocab_size } => pref_opt::titles::learn_titles(&data.titles(), vocab_size)?.0,
+        #[cfg(not(feature = "text"))]
+        Profile::Titles { .. } => {
+            return Err(Error::Usage("titles need the feature text, without which xtask was built".into()));
+        }
     };
     let judge = Judge::new(&data, &codec, &job.windows)?;
     let device = cf_align::autodiff::device(&job.device)?;

@@ -43,7 +43,7 @@ fn demonstrate(office: &Backoffice, count: u64, seed: u64) -> Result<Vec<Episode
             let mut expert = Expert::new(&task, &ExpertConfig::default(), seed);
             Ok(play(&mut env, &task, index, &BackofficeCodec, &Limits::default(), |_, reply| {
                 reply.into_iter().for_each(|reply| expert.observe(reply));
-                expert.next()
+                expert.act()
             }))
         })
         .collect()
@@ -164,7 +164,7 @@ fn experts(office: &Backoffice, tasks: u64, seed: u64) -> Result<Vec<(Tier, Vec<
             let mut expert = Expert::new(&task, &ExpertConfig::default(), seed);
             Ok(play(&mut env, &task, number, &BackofficeCodec, &Limits::default(), |_, reply| {
                 reply.into_iter().for_each(|reply| expert.observe(reply));
-                expert.next()
+                expert.act()
             }))
         });
         Ok((tier, episodes.collect::<Result<Vec<_>>>()?))

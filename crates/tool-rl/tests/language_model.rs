@@ -252,7 +252,7 @@ fn demonstrations(count: u64) -> Vec<Episode> {
             let mut expert = Expert::new(&task, &ExpertConfig::default(), index);
             let next = |_: &Backoffice, reply: Option<&Reply>| {
                 reply.into_iter().for_each(|reply| expert.observe(reply));
-                expert.next()
+                expert.act()
             };
             play(&mut office, &task, index, &BackofficeCodec, &Limits::default(), next)
         })
@@ -302,7 +302,7 @@ fn padding_changes_nothing_and_observations_have_no_loss() {
     close(&together, &alone, 1e-4);
     // A row that ends in the padding's token is not mistaken for padding: what it says of its last token is counted.
     let tokens = [5, 9, 0, 0];
-    let row = Row { tokens: &tokens, actions: vec![1..4] };
+    let row = Row { tokens: &tokens, actions: std::iter::once(1..4).collect() };
     let longer = Row { tokens: &episodes[0].tokens, actions: vec![episodes[0].steps[0].action.clone()] };
     let first = host(evaluate(&policy, &[row.clone(), longer], Default::default()).unwrap().log_probs);
     close(&first[..3], &host(evaluate(&policy, &[row], Default::default()).unwrap().log_probs), 1e-4);

@@ -18,7 +18,6 @@
 //! - others' data: [`import`].
 //!
 //! What the released code does otherwise than the paper is a named mode here (`Credit::Released`), never a default.
-#![doc = ""]
 #![warn(missing_docs)]
 
 pub mod backoffice;
@@ -37,6 +36,10 @@ pub mod metrics;
 pub mod reward;
 pub mod search;
 
+#[cfg(feature = "lm")]
+pub use burn;
+#[cfg(feature = "lm")]
+pub use causal_lm::{CausalLm, CausalLmConfig};
 pub use codec::{ActionCodec, ByteCodec};
 pub use credit::{Baseline, Credit, Credited, Signal};
 pub use env::{End, Facts, Outcome, Reply, Status, ToolEnvironment, Transition};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::env::{End, FINISH, Status};
 use crate::episode::Episode;
 
-/// Rates over episodes or over calls; `NaN` where there is nothing to divide by.
+/// Rates over episodes or over calls; none where there is nothing to divide by.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Episodes.
@@ -19,21 +19,21 @@ pub struct Summary {
     /// The share that ended in `Finish`, giving up included.
     pub finish: f64,
     /// The share of those that passed among those that ended in `Finish`.
-    pub pass_given_finish: f64,
+    pub pass_given_finish: Option<f64>,
     /// The share that gave up.
     pub give_up: f64,
     /// Calls without error among all calls, `Finish` left out.
-    pub tool_success: f64,
+    pub tool_success: Option<f64>,
     /// Needed facts that were found among all that were needed, by the environment's oracle.
-    pub recall: f64,
+    pub recall: Option<f64>,
     /// Calls that were made before with the same result, or that brought no needed fact, among all calls that went well.
-    pub redundant: f64,
+    pub redundant: Option<f64>,
     /// Calls that were none: unreadable, or of no such tool, or with arguments that do not fit, among all calls.
-    pub invalid: f64,
+    pub invalid: Option<f64>,
     /// Steps an episode.
     pub steps: f64,
     /// Steps an episode that passed.
-    pub steps_solved: f64,
+    pub steps_solved: Option<f64>,
     /// Calls of tools in all, `Finish` left out.
     pub calls: usize,
     /// Tokens of actions in all.
@@ -76,19 +76,20 @@ pub fn summarise<'a>(episodes: impl IntoIterator<Item = &'a Episode>) -> Summary
             needed += after.needed;
         }
     }
-    let share = |part: usize, all: usize| part as f64 / all as f64;
+    let share = |part: usize, all: usize| (all > 0).then(|| part as f64 / all as f64);
+    let mean = |sum: f64| if count > 0 { sum / count as f64 } else { 0.0 };
     Summary {
         episodes: count,
-        pass: share(passed, count),
-        score: score / count as f64,
-        finish: share(finished, count),
+        pass: mean(passed as f64),
+        score: mean(score),
+        finish: mean(finished as f64),
         pass_given_finish: share(passed_finished, finished),
-        give_up: share(gave_up, count),
+        give_up: mean(gave_up as f64),
         tool_success: share(good, calls),
-        recall: f64::from(known) / f64::from(needed),
+        recall: share(known as usize, needed as usize),
         redundant: share(redundant, good),
         invalid: share(invalid, calls),
-        steps: share(steps, count),
+        steps: mean(steps as f64),
         steps_solved: share(steps_solved, passed),
         calls,
         action_tokens,

@@ -19,7 +19,7 @@ fn play(office: &Backoffice, task: &Arc<Task>, expert: &ExpertConfig, seed: u64)
     let mut agent = Expert::new(task, expert, seed);
     let mut transcript = String::new();
     for _ in 0..CAP {
-        let call = agent.next();
+        let call = agent.act();
         let transition = env.step(&call);
         agent.observe(&transition.reply);
         transcript += &format!("{}\n{}\n", call.canonical(), transition.reply.text());

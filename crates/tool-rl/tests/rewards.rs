@@ -28,7 +28,7 @@ fn episodes() -> Vec<Episode> {
             0 => random_call(&task, &mut rng),
             _ => {
                 reply.into_iter().for_each(|reply| expert.observe(reply));
-                expert.next()
+                expert.act()
             }
         });
         rule_scores(&mut episode);

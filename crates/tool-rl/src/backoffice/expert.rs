@@ -98,7 +98,7 @@ impl Expert {
     }
 
     /// The next call.
-    pub fn next(&mut self) -> ToolCall {
+    pub fn act(&mut self) -> ToolCall {
         self.pending = false;
         if self.happens(self.config.noise) {
             return random_call(&self.task, &mut self.rng);

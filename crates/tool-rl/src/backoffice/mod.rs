@@ -14,7 +14,7 @@
 //! env.reset(&task, 1);
 //! let mut expert = Expert::new(&task, &ExpertConfig::careful(), 1);
 //! while !env.is_over() {
-//!     let call = expert.next();
+//!     let call = expert.act();
 //!     expert.observe(&env.step(&call).reply);
 //! }
 //! assert!(env.outcome().passed);

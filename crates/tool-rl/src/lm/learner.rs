@@ -84,6 +84,21 @@ pub struct Before {
     pub entropy: f32,
 }
 
+/// What an update learns from.
+#[derive(Clone, Copy, Debug)]
+pub struct Lesson<'a> {
+    /// Loss, weighing, passes.
+    pub method: &'a Method,
+    /// The factor of a penalty in the loss.
+    pub kl: f64,
+    /// The episodes.
+    pub episodes: &'a [Episode],
+    /// What was known of each.
+    pub before: &'a [Before],
+    /// The credit of its tokens.
+    pub credited: &'a [Credited],
+}
+
 /// What an update did, as means over its minibatches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Learned {
@@ -196,13 +211,10 @@ impl Learner {
     pub fn learn(
         &mut self,
         mut model: ActorCritic,
-        method: &Method,
-        kl: f64,
-        episodes: &[Episode],
-        before: &[Before],
-        credited: &[Credited],
+        lesson: &Lesson<'_>,
         [seed, iteration]: [u64; 2],
     ) -> Result<(ActorCritic, Learned)> {
+        let Lesson { method, episodes, credited, .. } = *lesson;
         let mut learned = Learned::default();
         // What has no advantage at all teaches an imitator nothing.
         let imitates = matches!(method.loss, PolicyLoss::Imitation);
@@ -218,8 +230,7 @@ impl Learner {
                 order.swap(at, rng.random_range(0..=at));
             }
             for places in order.chunks(self.config.minibatch) {
-                let moved =
-                    self.step(&mut model, method, kl, episodes, before, credited, places, &mut learned)?;
+                let moved = self.step(&mut model, lesson, places, &mut learned)?;
                 if self.config.target_kl.is_some_and(|most| moved > most) {
                     break 'passes;
                 }
@@ -241,14 +252,11 @@ impl Learner {
     fn step(
         &mut self,
         model: &mut ActorCritic,
-        method: &Method,
-        kl: f64,
-        episodes: &[Episode],
-        before: &[Before],
-        credited: &[Credited],
+        lesson: &Lesson<'_>,
         places: &[usize],
         learned: &mut Learned,
     ) -> Result<f32> {
+        let Lesson { method, kl, episodes, before, credited } = *lesson;
         let device = model.lm.device();
         let rows: Vec<Row<'_>> = places.iter().map(|&at| Row::of(&episodes[at])).collect();
         let gather = |of: &dyn Fn(usize) -> Vec<f32>| {

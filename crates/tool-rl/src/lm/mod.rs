@@ -8,7 +8,7 @@ pub mod rollout;
 pub mod search;
 pub mod train;
 
-pub use learner::{LearnConfig, Learned, Learner};
+pub use learner::{Before, LearnConfig, Learned, Learner, Lesson, look};
 pub use policy::{ActorCritic, Evaluated, Row, evaluate};
 pub use rollout::{Draw, Job, RolloutConfig, rollout};
 pub use train::{IterationReport, TrainConfig, Trainer, fine_tune};

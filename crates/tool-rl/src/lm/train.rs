@@ -6,7 +6,7 @@ use causal_lm::CausalLm;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint;
-use super::learner::{LearnConfig, Learned, Learner, look};
+use super::learner::{Before, LearnConfig, Learned, Learner, Lesson, look};
 use super::policy::ActorCritic;
 use super::rollout::{Draw, Job, RolloutConfig, rollout};
 use crate::codec::ActionCodec;
@@ -268,9 +268,10 @@ impl Trainer {
         let (credited, flat_groups) = self.method.credit(episodes, &token_rewards, &values, progress);
 
         let seeds = [self.config.seed, self.notes.iteration];
+        let lesson =
+            Lesson { method: &self.method, kl: beta, episodes, before: &before, credited: &credited };
         let model = self.model.clone();
-        let (model, learned) =
-            self.learner.learn(model, &self.method, beta, episodes, &before, &credited, seeds)?;
+        let (model, learned) = self.learner.learn(model, &lesson, seeds)?;
         self.model = model;
 
         let (mut kl, mut kl_3, mut tokens) = (0.0, 0.0, 0);
@@ -396,19 +397,16 @@ pub fn fine_tune(
     let credited: Vec<Credited> = episodes.iter().map(ones).collect();
     let before: Vec<_> = episodes
         .iter()
-        .map(|episode| super::learner::Before {
-            log_probs: vec![0.0; episode.action_tokens()],
-            ..Default::default()
-        })
+        .map(|episode| Before { log_probs: vec![0.0; episode.action_tokens()], ..Before::default() })
         .collect();
     for episode in episodes {
         episode.check()?;
     }
     let (mut model, mut losses) = (ActorCritic::new(policy), Vec::new());
     let mut learner = Learner::new(learn)?;
+    let lesson = Lesson { method: &method, kl: 0.0, episodes, before: &before, credited: &credited };
     for pass in 0..passes {
-        let (next, learned) =
-            learner.learn(model, &method, 0.0, episodes, &before, &credited, [seed, pass])?;
+        let (next, learned) = learner.learn(model, &lesson, [seed, pass])?;
         model = next;
         losses.push(learned.policy_loss);
     }

@@ -214,7 +214,7 @@ fn cases() -> Vec<Case> {
             ..case("half a JSON object as text", Halts("steps"))
         },
         Case { behaviour: says(""), ..case("empty replies", Halts("steps")) },
-        Case { behaviour: says("x".repeat(1 << 20)), ..case("a reply of 1 MiB", Halts("steps")) },
+        Case { behaviour: says("x".repeat(1 << 20)), ..case("a reply of 1 MiB", Halts("budget")) },
         Case { behaviour: says("{".repeat(60_000)), ..case("60,000 opening braces", Halts("steps")) },
         Case {
             behaviour: Behaviour::Window(100),

@@ -142,7 +142,7 @@ def agents(files):
     value = json.loads(pathlib.Path(files[0]).read_text())["agents"]
     shown = {"rating": ["rmse", "mae", "within 0.5", "within 1"], "ranking": ["hr@1", "hr@3", "ndcg@3", "ndcg@5", "mrr@10"],
              "explanation": ["grounded", "claims", "words", "distinct-1", "distinct-2"]}[value["task"]]
-    head = ["system"] + [name.upper() if "@" in name or name in ("rmse", "mae") else name for name in shown] + ["valid", "retried", "tool calls", "ms", "p"]
+    head = ["system"] + [name.upper() if "@" in name or name in ("rmse", "mae") else name for name in shown] + ["valid", "retried", "tool calls", "p"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     mean = lambda values: sum(values) / len(values)
     for row in value["systems"]:
@@ -154,10 +154,10 @@ def agents(files):
             text = number(mean([m["value"] for m in found]), 3)
             cells.append(f"{text} ± {number(half, 3)}" if at == 0 else text)
         if row["baseline"]:
-            cells += ["", "", "", ""]
+            cells += ["", "", ""]
         else:
             cells += [f"{100 * mean([r['valid'] for r in reports]):.0f}%", f"{mean([r['retried'] for r in reports]):.0f}",
-                      f"{mean([r['tool_calls'] for r in reports]):.1f}", f"{row['ms_per_sample']:.2f}" if row["ms_per_sample"] is not None else ""]
+                      f"{mean([r['tool_calls'] for r in reports]):.1f}"]
         p = row["p_value"]
         cells.append("" if p is None else ("< .001" if p < 0.001 else number(p, 3)))
         name = f"*{row['name']}*" if row["baseline"] else f"`{row['name']}`"
@@ -166,13 +166,8 @@ def agents(files):
     seeds = ", ".join(map(str, value["seeds"]))
     lines += ["", f"{data['samples']} samples of {data['name']}, {data['candidates']} candidates ({data['negatives']} negatives), means over seeds {seeds}; "
               f"decisions by {value['model']}. ± is half a 95% bootstrap interval over samples; p against the whole team, randomisation test, Holm. "
-              f"The true ratings have mean {value['truth']['mean']:.2f} and deviation {value['truth']['deviation']:.2f}. ms: of one processor, trace written, on {machine_of(value)}."]
+              f"The true ratings have mean {value['truth']['mean']:.2f} and deviation {value['truth']['deviation']:.2f}."]
     return "\n".join(lines)
-
-
-def machine_of(value):
-    found = value.get("machine") or {}
-    return f"{found.get('cpu') or 'unknown processor'}"
 
 
 def inline(name, model):

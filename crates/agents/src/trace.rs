@@ -283,8 +283,21 @@ pub fn describe(event: &Event) -> String {
         EventKind::ToolCall => format!("calls {}", payload),
         EventKind::ToolResult => format!("gets {}", crate::untrusted::clip(&text("/text"), 400)),
         EventKind::Observation => format!("sees: {}", crate::untrusted::clip(&text("/text"), 400)),
-        EventKind::Reflection => format!("reflects: {payload}"),
-        EventKind::Answer => format!("ANSWER {payload}"),
+        EventKind::Reflection => {
+            let keeps = payload.pointer("/0").and_then(Json::as_bool).unwrap_or_default();
+            format!("{}: {}", if keeps { "keeps the answer" } else { "sends it back" }, text("/1"))
+        }
+        EventKind::Answer => {
+            let value = payload.get("value").unwrap_or(payload);
+            let told = match value {
+                Json::String(text) => text.clone(),
+                Json::Array(ids) => {
+                    ids.iter().map(|id| id.as_str().unwrap_or_default()).collect::<Vec<_>>().join(", ")
+                }
+                other => other.to_string(),
+            };
+            format!("ANSWER {told}")
+        }
         EventKind::Halt => format!("HALT {payload}"),
         EventKind::Error => format!("ERROR {payload}"),
     }

@@ -136,6 +136,11 @@ fn call(name: &str, arguments: &str) -> Behaviour {
     Behaviour::Says(Box::new(ChatReply::new(Message::calls(vec![ToolCall::new("1", name, arguments)]))))
 }
 
+/// A case of a model that always replies the same: one step tells as much as ten.
+fn same(name: &'static str, behaviour: Behaviour, halt: &'static str) -> Case {
+    Case { behaviour, system: "single", ..case(name, Expected::Halts(halt)) }
+}
+
 fn says(text: impl Into<String>) -> Behaviour {
     Behaviour::Says(Box::new(ChatReply::text(text.into())))
 }
@@ -186,36 +191,27 @@ fn cases() -> Vec<Case> {
             },
             ..case("all of these, half of the requests", Honest)
         },
+        same("calls a tool that does not exist", call("delete_everything", "{}"), "steps"),
+        same("calls another role's tool", call("UserInfo", "{\"user\": 1}"), "steps"),
+        same(
+            "asks for a worker who is not on the team",
+            call("Analyse", "{\"kind\": \"user\", \"id\": \"99999\"}"),
+            "steps",
+        ),
+        same("arguments are no JSON", call("Finish", "{\"answer\": 4"), "steps"),
+        same("rating beyond the scale", call("Finish", "{\"answer\": 11}"), "steps"),
         Case {
-            behaviour: call("delete_everything", "{}"),
-            ..case("calls a tool that does not exist", Halts("steps"))
-        },
-        Case {
-            behaviour: call("UserInfo", "{\"user\": 1}"),
-            ..case("calls another role's tool", Halts("steps"))
-        },
-        Case {
-            behaviour: call("Analyse", "{\"kind\": \"user\", \"id\": \"99999\"}"),
-            system: "single",
-            ..case("asks for a worker who is not on the team", Halts("steps"))
-        },
-        Case { behaviour: call("Finish", "{\"answer\": 4"), ..case("arguments are no JSON", Halts("steps")) },
-        Case {
-            behaviour: call("Finish", "{\"answer\": 11}"),
-            ..case("rating beyond the scale", Halts("steps"))
-        },
-        Case {
-            behaviour: call("Finish", "{\"answer\": [\"001\",\"001\",\"x\"]}"),
             task: TaskKind::Ranking,
-            ..case("ranking with doubled and invented ids", Halts("steps"))
+            ..same(
+                "ranking with doubled and invented ids",
+                call("Finish", "{\"answer\": [\"001\",\"001\",\"x\"]}"),
+                "steps",
+            )
         },
-        Case {
-            behaviour: says("{\"type\": \"Finish\", "),
-            ..case("half a JSON object as text", Halts("steps"))
-        },
-        Case { behaviour: says(""), ..case("empty replies", Halts("steps")) },
-        Case { behaviour: says("x".repeat(1 << 20)), ..case("a reply of 1 MiB", Halts("steps")) },
-        Case { behaviour: says("{".repeat(60_000)), ..case("60,000 opening braces", Halts("steps")) },
+        same("half a JSON object as text", says("{\"type\": \"Finish\", "), "steps"),
+        same("empty replies", says(""), "steps"),
+        same("a reply of 1 MiB", says("x".repeat(1 << 20)), "steps"),
+        same("60,000 opening braces", says("{".repeat(60_000)), "steps"),
         Case {
             behaviour: Behaviour::Window(100),
             ..case("prompt longer than the window, always", Halts("context"))
@@ -224,10 +220,7 @@ fn cases() -> Vec<Case> {
             behaviour: Behaviour::Window(1150),
             ..case("prompt longer than the window, in the end", Honest)
         },
-        Case {
-            behaviour: Behaviour::Echo,
-            ..case("repeats its prompt, titles of actions in it", Halts("steps"))
-        },
+        same("repeats its prompt, titles of actions in it", Behaviour::Echo, "steps"),
     ]
 }
 

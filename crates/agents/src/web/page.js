@@ -33,7 +33,16 @@ function showEvent(event, number) {
   const item = make("li", undefined, role);
   if (number) item.dataset.number = number;
   if (event.agent.split("/").length > 2) item.classList.add("worker");
-  item.append(make("span", role, "who"), document.createTextNode(` ${event.text}`));
+  // What a statement rests on is for who wants to know.
+  const lines = event.text.split("\n");
+  const claims = lines.filter((line) => line.trimStart().startsWith("claim: ")).map((line) => line.trim().slice(7));
+  const rest = claims.length ? lines.filter((line) => !line.trimStart().startsWith("claim: ")) : lines;
+  item.append(make("span", role, "who"), document.createTextNode(` ${rest.join("\n")}`));
+  if (claims.length) {
+    const details = make("details");
+    details.append(make("summary", `${claims.length} statements and what they rest on`), make("pre", claims.join("\n")));
+    item.append(details);
+  }
   if (event.kind === "tool_result") {
     const details = make("details");
     details.append(make("summary", "the whole result"), make("pre", JSON.stringify(event.payload.value, null, 1)));
@@ -60,6 +69,7 @@ async function begin() {
       const known = await ask(`sessions/${kept}`);
       session = kept;
       for (const turn of known.turns) showTurn(turn.speaker, turn.text);
+      $("hints").hidden = known.turns.length > 0;
       showState(known.state);
       follow();
       return;
@@ -80,7 +90,8 @@ function showTurn(speaker, text, cards) {
   }
   if (cards && cards.length) item.append(evidence(cards));
   $("turns").append(item);
-  item.scrollIntoView({ block: "nearest" });
+  // A long answer is read from its beginning.
+  item.scrollIntoView({ block: item.offsetHeight > innerHeight / 2 ? "start" : "nearest" });
 }
 
 function evidence(cards) {
@@ -133,6 +144,7 @@ async function say(text) {
   $("send").disabled = true;
   $("cancel").disabled = false;
   showTurn("user", text);
+  $("hints").hidden = true;
   try {
     const reply = await ask(`sessions/${session}/messages`, { text, system: $("team").value });
     const answer = reply.halt ? `${reply.answer.value} (stopped: ${reply.halt.cause})` : reply.answer.value;

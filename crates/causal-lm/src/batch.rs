@@ -105,6 +105,12 @@ impl CausalLm {
     /// # Errors
     /// As [`CausalLm::forward`].
     pub fn token_log_probs(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Tensor<1>> {
+        let dropped = pass.dropout.is_some() && self.has_adapter(pass.slot);
+        if !self.device().is_autodiff() && !dropped && crate::cpu::fits(self) {
+            batch.tokens.check(self.config().vocab_size, self.config().max_position_embeddings)?;
+            let found = self.home().lend(self).workspace().forward(self, batch, pass.slot);
+            return Ok(crate::cpu::weights::flat(found, &self.device()));
+        }
         let hidden = self.forward(&batch.tokens, pass)?;
         let [rows, length, width] = hidden.dims();
         let device = hidden.device();

@@ -14,6 +14,7 @@ pub mod batch;
 pub mod cache;
 mod checkpoint;
 pub mod config;
+mod cpu;
 pub mod decode;
 pub mod error;
 pub mod folder;
@@ -31,8 +32,8 @@ pub use batch::{Batch, Sequence};
 pub use cache::Cache;
 pub use config::{CausalLmConfig, RopeScaling};
 pub use decode::{
-    BeamConfig, Constraint, Free, GenerateConfig, Generated, Sampling, Session, Trie, beam_search, generate,
-    score_completions,
+    BeamConfig, Constraint, Decoder, Free, GenerateConfig, Generated, JsonSchema, Sampling, Session,
+    Snapshot, Trie, Vocabulary, beam_search, generate, score_completions,
 };
 pub use error::{Error, Result};
 pub use folder::{load_model, save_model, save_model_in_shards};

@@ -9,6 +9,7 @@ use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use rec_core::random::Random;
 
 use crate::cache::{Cache, LayerCache};
+use crate::cpu::Home;
 use crate::projection::{Pass, Projection, Slot, as_type, normal, param};
 use crate::tokens::Tokens;
 use crate::{CausalLmConfig, Error, Result};
@@ -211,6 +212,8 @@ pub struct CausalLm {
     config: Arc<CausalLmConfig>,
     #[module(skip)]
     frequencies: Arc<Vec<f32>>,
+    #[module(skip)]
+    home: Home,
 }
 
 impl CausalLmConfig {
@@ -267,6 +270,7 @@ impl CausalLmConfig {
             lm_head,
             config: Arc::new(self.clone()),
             frequencies: Arc::new(self.rope_frequencies().into_iter().map(|f| f as f32).collect()),
+            home: Home::default(),
         })
     }
 }
@@ -275,6 +279,19 @@ impl CausalLm {
     /// The shape.
     pub fn config(&self) -> &CausalLmConfig {
         &self.config
+    }
+
+    pub(crate) fn shared_config(&self) -> Arc<CausalLmConfig> {
+        self.config.clone()
+    }
+
+    pub(crate) fn frequencies(&self) -> &[f32] {
+        &self.frequencies
+    }
+
+    /// Where the buffers of training steps are kept.
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Where the parameters are.

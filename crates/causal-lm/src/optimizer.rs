@@ -5,6 +5,7 @@ use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::cpu::arithmetic::vectorized;
 use crate::projection::{as_type, host};
 
 /// The gradients of a module's parameters, flat, in the order in which it shows them.
@@ -32,6 +33,12 @@ impl ParameterGradients {
         let mut take = Take { gradients: loss.backward(), taken: Vec::new() };
         module.visit(&mut take);
         Self(take.taken)
+    }
+
+    pub(crate) fn of_values(values: Vec<Option<Vec<f32>>>, device: &Device) -> Self {
+        let device = device.clone().inner();
+        let flat = |values| crate::cpu::weights::flat(values, &device);
+        Self(values.into_iter().map(|values| values.map(flat)).collect())
     }
 
     /// One entry per parameter; none where the loss does not depend on it or it is frozen.
@@ -238,7 +245,7 @@ fn host_step(
     let (rest_1, rest_2) = ((1.0 - beta_1) as f32, (1.0 - beta_2) as f32);
     let (beta_1, beta_2, epsilon, decay) = (beta_1 as f32, beta_2 as f32, epsilon as f32, decay as f32);
     tasks.for_each(|(((value, gradient), first), second)| {
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 for (((value, gradient), first), second) in

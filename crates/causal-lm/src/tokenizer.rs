@@ -2,12 +2,14 @@
 //!
 //! Nothing else in this crate needs one: models, training and decoding go by token numbers.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, TokenizerBuilder};
 
+use crate::decode::Vocabulary;
 use crate::{Error, Result};
 
 /// A text tokenizer.
@@ -86,6 +88,38 @@ impl Tokenizer {
         self.0.get_vocab_size(true)
     }
 
+    /// What the tokens stand for as bytes, for [`JsonSchema`](crate::JsonSchema). Special tokens stand for nothing.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] if the decoder is neither byte-level (GPT-2, Llama 3, Qwen) nor one of pieces with byte
+    /// fallback (Llama 2, TinyLlama).
+    pub fn vocabulary(&self) -> Result<Vocabulary> {
+        let decoder = serde_json::to_value(self.0.get_decoder()).map_err(fault)?;
+        let byte_level = names(&decoder, "ByteLevel");
+        if !byte_level && !names(&decoder, "ByteFallback") && !names(&decoder, "Metaspace") {
+            return Err(fault("its decoder is neither byte-level nor one of pieces with byte fallback"));
+        }
+        let added = self.0.get_added_tokens_decoder();
+        let letters = byte_letters();
+        let mut tokens: Vec<Option<Vec<u8>>> = Vec::new();
+        for (text, id) in self.0.get_vocab(true) {
+            let id = id as usize;
+            if tokens.len() <= id {
+                tokens.resize(id + 1, None);
+            }
+            tokens[id] = match added.get(&(id as u32)) {
+                Some(token) if token.special => None,
+                Some(_) => Some(text.into_bytes()),
+                None if byte_level => text.chars().map(|letter| letters.get(&letter).copied()).collect(),
+                None => Some(match fallback_byte(&text) {
+                    Some(byte) => vec![byte],
+                    None => text.replace('\u{2581}', " ").into_bytes(),
+                }),
+            };
+        }
+        Ok(Vocabulary::new(tokens))
+    }
+
     /// The number of a token.
     pub fn token(&self, token: &str) -> Option<u32> {
         self.0.token_to_id(token)
@@ -106,4 +140,37 @@ impl Tokenizer {
     pub fn decode(&self, tokens: &[u32]) -> Result<String> {
         self.0.decode(tokens, true).map_err(fault)
     }
+}
+
+/// Whether a decoder, or a part of it, is of this type.
+fn names(decoder: &serde_json::Value, kind: &str) -> bool {
+    match decoder {
+        serde_json::Value::Object(object) => {
+            object.get("type").and_then(serde_json::Value::as_str) == Some(kind)
+                || object.values().any(|part| names(part, kind))
+        }
+        serde_json::Value::Array(parts) => parts.iter().any(|part| names(part, kind)),
+        _ => false,
+    }
+}
+
+/// The byte of each letter in which byte-level BPE writes bytes: printable ones of Latin-1 as themselves, the others in
+/// their order from U+0100 on.
+fn byte_letters() -> HashMap<char, u8> {
+    let mut next = 0x100;
+    (0..=255u8)
+        .map(|byte| {
+            if matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff) {
+                return (char::from(byte), byte);
+            }
+            next += 1;
+            (char::from_u32(next - 1).expect("a letter of Latin Extended-A"), byte)
+        })
+        .collect()
+}
+
+/// The byte of a piece like `<0x0A>`.
+fn fallback_byte(piece: &str) -> Option<u8> {
+    let digits = piece.strip_prefix("<0x")?.strip_suffix('>')?;
+    u8::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 2)
 }

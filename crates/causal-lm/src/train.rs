@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::checkpoint;
+use crate::cpu::{self, Loan};
 use crate::optimizer::{AdamW, AdamWConfig, ParameterGradients};
-use crate::projection::Pass;
+use crate::projection::{Pass, Slot, host};
 use crate::{CausalLm, Error, Result};
 
 /// How the learning rate goes after the warm-up.
@@ -101,6 +102,8 @@ pub struct Tape<'a> {
     model: &'a CausalLm,
     batch: &'a Batch,
     log_probs: Tensor<1>,
+    /// The pass by hand, if it was one: then the log-probabilities are leaves of the loss.
+    fused: Option<Loan>,
 }
 
 impl<'a> Tape<'a> {
@@ -115,7 +118,14 @@ impl<'a> Tape<'a> {
                 "has no autodiff; a model for training is made on `device.autodiff()`",
             ));
         }
-        Ok(Self { model, batch, log_probs: model.token_log_probs(batch, pass)? })
+        if model.has_adapter(pass.slot) || !cpu::fits(model) {
+            return Ok(Self { model, batch, log_probs: model.token_log_probs(batch, pass)?, fused: None });
+        }
+        batch.tokens().check(model.config().vocab_size, model.config().max_position_embeddings)?;
+        let mut loan = model.home().lend(model);
+        let found = loan.workspace().forward(model, batch, Slot::Off);
+        let log_probs = cpu::weights::flat(found, &model.device()).require_grad();
+        Ok(Self { model, batch, log_probs, fused: Some(loan) })
     }
 
     /// Of every completion token: `[completion tokens]`, f32.
@@ -133,9 +143,16 @@ impl<'a> Tape<'a> {
         self.log_probs.clone().mean().neg()
     }
 
-    /// The gradients of a loss made of this tape's log-probabilities.
+    /// The gradients of a loss made of this tape's log-probabilities, and of nothing else that depends on the model.
     pub fn backward(self, loss: Tensor<1>) -> ParameterGradients {
-        ParameterGradients::of(self.model, loss)
+        let Some(mut loan) = self.fused else { return ParameterGradients::of(self.model, loss) };
+        let mut gradients = loss.backward();
+        let factors = match self.log_probs.grad_remove(&mut gradients) {
+            Some(gradient) => host(gradient),
+            None => vec![0.0; self.batch.completion_tokens()],
+        };
+        let gradients = loan.workspace().backward(self.model, &factors);
+        ParameterGradients::of_values(gradients, &self.model.device())
     }
 }
 

@@ -5,10 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use causal_lm::{
-    CausalLm, CausalLmConfig, Free, GenerateConfig, Pass, Slot, Tokens, generate, load_model, save_model,
-    save_model_in_shards,
+    CausalLm, CausalLmConfig, Free, GenerateConfig, Pass, Slot, Tokens, TrainConfig, generate, load_model,
+    save_model, save_model_in_shards,
 };
 use serde_json::Value;
 
@@ -86,6 +86,46 @@ fn models_saved_here_load_here_in_one_file_and_in_shards() {
             assert_eq!(*again.config(), expected);
             assert_logits(&again, &golden, "logits", Slot::Active, name);
         }
+    }
+}
+
+#[test]
+fn learning_rates_are_those_of_transformers() {
+    let rows: Vec<Value> = serde_json::from_str(include_str!("golden/schedules.json")).unwrap();
+    assert_eq!(rows.len(), 9);
+    for row in rows {
+        let config = TrainConfig {
+            learning_rate: 3e-4,
+            schedule: serde_json::from_value(row["schedule"].clone()).unwrap(),
+            warmup_steps: row["warmup"].as_u64().unwrap(),
+            total_steps: row["total"].as_u64().unwrap(),
+            ..TrainConfig::default()
+        };
+        for (step, expected) in row["rates"].as_array().unwrap().iter().enumerate() {
+            let (found, expected) = (config.learning_rate_at(step as u64), expected.as_f64().unwrap());
+            assert!((found - expected).abs() < 1e-12, "{row}: {found} at {step}");
+        }
+    }
+}
+
+#[test]
+fn bf16_stays_near_f32() {
+    for name in SHAPES {
+        let model = load_model(folder(name), &Device::flex()).unwrap();
+        let (golden, half) = (golden(name), model.clone().cast(DType::BF16).unwrap());
+        assert_eq!(half.dtype(), DType::BF16);
+        for prompt in prompts(&golden) {
+            let (exact, rough) = (logits(&model, &prompt, Slot::Off), logits(&half, &prompt, Slot::Off));
+            let scale = exact.iter().map(|x| x.abs()).fold(0.0, f32::max);
+            let square: f32 = exact.iter().zip(&rough).map(|(a, b)| (a - b).powi(2)).sum();
+            let away = (square / exact.len() as f32).sqrt();
+            // Eight bits of mantissa through two layers; random weights of sd 0.3 make logits large.
+            assert!(away > 0.0 && away < 0.03 * scale, "{name}: {away} of {scale}");
+        }
+        // Decoding goes by burn here, with a cache in bf16.
+        let settings = GenerateConfig { max_new_tokens: 8, ..GenerateConfig::default() };
+        let texts = generate(&half, &prompts(&golden), &settings, &Free).unwrap();
+        assert!(texts.iter().all(|text| text.tokens.len() == 8));
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::constraint::Constraint;
 use super::generate::Generated;
-use super::session::{Session, log_sum_exp};
+use super::session::{Decoder, log_sum_exp};
 use crate::projection::Slot;
-use crate::{CausalLm, Error, Result};
+use crate::{Error, Result};
 
 /// How beams are searched.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,8 +34,8 @@ impl Default for BeamConfig {
 ///
 /// # Errors
 /// As [`Session::start`]; [`Error::Config`] for no beams.
-pub fn beam_search<C: Constraint>(
-    model: &CausalLm,
+pub fn beam_search<M: Decoder, C: Constraint>(
+    model: &M,
     prompt: &[u32],
     config: &BeamConfig,
     constraint: &C,
@@ -48,7 +48,7 @@ pub fn beam_search<C: Constraint>(
     let mut beams =
         vec![(Generated { tokens: Vec::new(), log_prob: 0.0, finished: false }, constraint.start())];
     let mut finished: Vec<Generated> = Vec::new();
-    let (mut session, mut logits) = Session::start(model, &[prompt], config.max_new_tokens, config.slot)?;
+    let (mut session, mut logits) = model.start(&[prompt], config.max_new_tokens, config.slot)?;
     let vocabulary = model.config().vocab_size;
     for left in (0..config.max_new_tokens).rev() {
         let mut candidates: Vec<(f64, usize, u32)> = Vec::new();
@@ -103,7 +103,7 @@ pub fn beam_search<C: Constraint>(
             break;
         }
         session.reorder(&parents);
-        logits = session.step(&tokens)?;
+        session.step_into(&tokens, &mut logits)?;
     }
     finished.extend(beams.into_iter().map(|(text, _)| text));
     finished.sort_by(|a, b| score(b).total_cmp(&score(a)).then_with(|| a.tokens.cmp(&b.tokens)));

@@ -5,9 +5,9 @@ use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
 use super::constraint::Constraint;
-use super::session::{Session, log_sum_exp};
+use super::session::{Decoder, log_sum_exp};
 use crate::projection::Slot;
-use crate::{CausalLm, Error, Result};
+use crate::{Error, Result};
 
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,8 +63,8 @@ pub struct Generated {
 ///
 /// # Errors
 /// As [`Session::start`]; [`Error::Config`] for sampling settings out of range or a constraint that allows nothing.
-pub fn generate<P: AsRef<[u32]>, C: Constraint>(
-    model: &CausalLm,
+pub fn generate<M: Decoder, P: AsRef<[u32]>, C: Constraint>(
+    model: &M,
     prompts: &[P],
     config: &GenerateConfig,
     constraint: &C,
@@ -93,7 +93,7 @@ pub fn generate<P: AsRef<[u32]>, C: Constraint>(
     let mut states = vec![constraint.start(); prompts.len()];
     // The rows that are still being written, by their place in `texts`.
     let mut rows: Vec<usize> = (0..prompts.len()).collect();
-    let (mut session, mut logits) = Session::start(model, prompts, config.max_new_tokens, config.slot)?;
+    let (mut session, mut logits) = model.start(prompts, config.max_new_tokens, config.slot)?;
     let vocabulary = model.config().vocab_size;
     for left in (0..config.max_new_tokens).rev() {
         let mut next = Vec::with_capacity(rows.len());
@@ -123,7 +123,7 @@ pub fn generate<P: AsRef<[u32]>, C: Constraint>(
             session.reorder(&kept);
             rows = kept.iter().map(|&at| rows[at]).collect();
         }
-        logits = session.step(&next)?;
+        session.step_into(&next, &mut logits)?;
     }
     Ok(texts)
 }
@@ -164,4 +164,68 @@ fn draw(logits: &[f32], allowed: Option<&[u32]>, sampling: &Sampling, rng: &mut 
         left < 0.0
     });
     Some(tokens[drawn.unwrap_or(weights.len() - 1)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The distribution that a token is to be drawn from, from the definitions and in another order of steps.
+    fn exact(logits: &[f32], allowed: Option<&[u32]>, sampling: &Sampling) -> Vec<f64> {
+        let mut kept: Vec<usize> = (0..logits.len())
+            .filter(|&at| allowed.is_none_or(|allowed| allowed.contains(&(at as u32))))
+            .collect();
+        kept.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+        kept.truncate(sampling.top_k.unwrap_or(kept.len()));
+        let power = |at: usize| (f64::from(logits[at]) / sampling.temperature).exp();
+        let all: f64 = kept.iter().map(|&at| power(at)).sum();
+        let mut before = 0.0;
+        let mut chances = vec![0.0; logits.len()];
+        for &at in &kept {
+            // A token stays if those before it do not reach the wanted share yet.
+            if before < sampling.top_p.unwrap_or(1.0) {
+                chances[at] = power(at);
+            }
+            before += power(at) / all;
+        }
+        let total: f64 = chances.iter().sum();
+        chances.iter().map(|chance| chance / total).collect()
+    }
+
+    #[test]
+    fn tokens_are_drawn_as_often_as_they_should_be() {
+        let logits = [0.3f32, -1.2, 2.0, 1.9, -0.5, 0.0, 1.1];
+        let allowed = [0, 2, 4, 5, 6];
+        const DRAWS: usize = 60_000;
+        for (temperature, top_k, top_p, allowed) in [
+            (1.0, None, None, None),
+            (0.5, None, None, Some(&allowed[..])),
+            (1.7, Some(4), None, None),
+            (1.0, None, Some(0.8), None),
+            (2.0, Some(5), Some(0.7), None),
+            (0.9, Some(3), Some(0.9), Some(&allowed[..])),
+        ] {
+            let sampling = Sampling { temperature, top_k, top_p, seed: 0 };
+            let expected = exact(&logits, allowed, &sampling);
+            let mut rng = rec_core::random::stream(1, "test", 0);
+            let mut counts = [0usize; 7];
+            for _ in 0..DRAWS {
+                counts[draw(&logits, allowed, &sampling, &mut rng).unwrap() as usize] += 1;
+            }
+            for (count, chance) in counts.iter().zip(&expected) {
+                let (mean, spread) = (chance * DRAWS as f64, (DRAWS as f64 * chance * (1.0 - chance)).sqrt());
+                assert!(
+                    (*count as f64 - mean).abs() <= 4.5 * spread,
+                    "{sampling:?}: {counts:?} of {expected:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn greedy_takes_the_first_of_the_likeliest() {
+        assert_eq!(likeliest(&[1.0, 3.0, 3.0], None), Some(1));
+        assert_eq!(likeliest(&[1.0, 3.0, 3.0], Some(&[0, 2])), Some(2));
+        assert_eq!(likeliest(&[1.0, 3.0, 3.0], Some(&[])), None);
+    }
 }

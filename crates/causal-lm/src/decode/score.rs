@@ -1,19 +1,16 @@
 //! The exact log-probabilities of given completions.
 
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor, TensorData};
-
-use super::session::{Session, log_sum_exp};
-use crate::projection::{Slot, host};
-use crate::{CausalLm, Error, Result};
+use super::session::{Decoder, Session, log_sum_exp};
+use crate::projection::Slot;
+use crate::{Error, Result};
 
 /// `log p(completion | prompt)` of each completion. The prompt is read once, and completions of one token cost nothing
 /// more; the others are read `rows` at a time.
 ///
 /// # Errors
 /// As [`Session::start`]; [`Error::Sequence`] for an empty completion.
-pub fn score_completions<T: AsRef<[u32]>>(
-    model: &CausalLm,
+pub fn score_completions<M: Decoder, T: AsRef<[u32]>>(
+    model: &M,
     prompt: &[u32],
     completions: &[T],
     slot: Slot,
@@ -31,7 +28,7 @@ pub fn score_completions<T: AsRef<[u32]>>(
     let Some(room) = completions.iter().map(|completion| completion.as_ref().len()).max() else {
         return Ok(Vec::new());
     };
-    let (session, logits) = Session::start(model, &[prompt], room, slot)?;
+    let (session, logits) = model.start(&[prompt], room, slot)?;
     let total = log_sum_exp(&logits);
     let first = |completion: &T| f64::from(logits[completion.as_ref()[0] as usize]) - total;
     let mut scores: Vec<f64> = completions.iter().map(first).collect();
@@ -43,29 +40,20 @@ pub fn score_completions<T: AsRef<[u32]>>(
     for chunk in longer.chunks(rows.max(1)) {
         let length = chunk.iter().map(|&at| completions[at].as_ref().len() - 1).max().unwrap_or(0);
         let mut ids = vec![0; chunk.len() * length];
-        let (mut sources, mut targets) = (Vec::new(), Vec::new());
+        let mut targets = Vec::new();
         for (row, &at) in chunk.iter().enumerate() {
             let completion = completions[at].as_ref();
             ids[row * length..][..completion.len() - 1].copy_from_slice(&completion[..completion.len() - 1]);
-            sources.extend((0..completion.len() - 1).map(|column| (row * length + column) as i32));
-            targets.extend(completion[1..].iter().map(|&token| token as i32));
+            targets.extend(
+                completion[1..].iter().enumerate().map(|(column, &token)| (row * length + column, token)),
+            );
         }
         let fits = copies.as_ref().is_some_and(|(count, _)| *count == chunk.len());
         if !fits {
             copies = Some((chunk.len(), session.repeated(chunk.len())));
         }
         let Some((_, copies)) = &mut copies else { continue };
-        let hidden = copies.look_ahead(&ids)?;
-        let [count, length, width] = hidden.dims();
-        let device = hidden.device();
-        let int = |values: Vec<i32>| {
-            let count = values.len();
-            Tensor::<1, Int>::from_data(TensorData::new(values, [count]), &device)
-        };
-        let count_targets = targets.len();
-        let states = hidden.reshape([count * length, width]).select(0, int(sources));
-        let log_probs = log_softmax(copies.model().logits(states), 1);
-        let log_probs = host(log_probs.gather(1, int(targets).reshape([count_targets, 1])));
+        let log_probs = copies.look_ahead(&ids, &targets)?;
         let mut log_probs = log_probs.into_iter();
         for &at in chunk {
             let steps = completions[at].as_ref().len() - 1;

@@ -1,0 +1,108 @@
+"""Training and greedy decoding of a small Llama by PyTorch and transformers, timed as `crates/causal-lm/examples/lm_throughput.rs` is.
+
+    pip install -r crates/causal-lm/tests/golden/requirements.txt
+    python benches/peers/torch_causal_lm.py 1m --threads 2
+
+Prints one JSON object: seconds of a step by its best and median time, and tokens a second. Each step is a forward pass, a
+backward pass, clipping at norm 1 and AdamW (torch's fused one). `sft` and `dpo` compute logits at completion positions only, as
+ours do; `sft_all_logits` is what transformers does by itself.
+"""
+
+import argparse
+import json
+import statistics
+import time
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+ROWS, PROMPT, COMPLETION = 16, 52, 12
+SHAPES = {
+    "1m": dict(vocab_size=2000, hidden_size=128, intermediate_size=384, num_hidden_layers=4, num_attention_heads=4,
+               num_key_value_heads=2),
+    "5m": dict(vocab_size=2000, hidden_size=256, intermediate_size=768, num_hidden_layers=6, num_attention_heads=8,
+               num_key_value_heads=4),
+}
+
+
+def log_probs(model, ids, all_logits=False):
+    """Of the completions' tokens, `[rows, COMPLETION]`."""
+    hidden = model.model(ids).last_hidden_state
+    targets = ids[:, PROMPT:]
+    states = hidden[:, :-1] if all_logits else hidden[:, PROMPT - 1:-1]
+    log_probs = torch.log_softmax(model.lm_head(states), -1)[:, -COMPLETION:]
+    return log_probs.gather(2, targets[:, :, None])[:, :, 0]
+
+
+def timed(work, repeats):
+    work()
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("shape", choices=SHAPES)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--new-tokens", type=int, default=64)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    config = LlamaConfig(**SHAPES[arguments.shape], max_position_embeddings=512, rms_norm_eps=1e-5, rope_theta=10000.0,
+                         tie_word_embeddings=True, eos_token_id=None, pad_token_id=0, bos_token_id=None)
+    model = LlamaForCausalLM(config)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+    ids = torch.randint(1, config.vocab_size, (ROWS, PROMPT + COMPLETION))
+    half = ROWS // 2
+    # A pair shares its prompt.
+    pairs = torch.cat([ids[:half], torch.cat([ids[:half, :PROMPT], ids[half:, PROMPT:]], 1)])
+
+    def step(loss):
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    def sft():
+        step(-log_probs(model, ids).mean())
+
+    def sft_all_logits():
+        step(-log_probs(model, ids, True).mean())
+
+    def dpo():
+        with torch.no_grad():
+            reference = log_probs(model, pairs).sum(1)
+        change = log_probs(model, pairs).sum(1) - reference
+        step(-torch.nn.functional.logsigmoid(0.1 * (change[:half] - change[half:])).mean())
+
+    result = {}
+    model.train()
+    tokens = ROWS * (PROMPT + COMPLETION)
+    for name, work in [("sft", sft), ("sft_all_logits", sft_all_logits), ("dpo", dpo)]:
+        seconds = timed(work, arguments.repeats)
+        result[name] = dict(best=min(seconds), median=statistics.median(seconds), tokens_per_s=tokens / min(seconds))
+    model.eval()
+    for rows in (1, 32):
+        prompt = ids.repeat(2, 1)[:rows, :16]
+
+        def greedy():
+            with torch.no_grad():
+                found = model.generate(prompt, attention_mask=torch.ones_like(prompt), do_sample=False,
+                                       max_new_tokens=arguments.new_tokens, use_cache=True)
+            assert found.shape[1] == 16 + arguments.new_tokens
+
+        seconds = timed(greedy, max(arguments.repeats // 3, 2))
+        result[f"greedy_{rows}"] = dict(best=min(seconds), median=statistics.median(seconds),
+                                        tokens_per_s=rows * arguments.new_tokens / min(seconds))
+    result["threads"] = arguments.threads
+    result["torch"] = torch.__version__
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,550 @@
+//! One training step by hand: the log-probabilities of a batch's completions, and from the gradient of a loss by them the
+//! gradients by all parameters.
+//!
+//! Sequences stand one after the other without padding, each without its last token, which predicts nothing. They are cut
+//! into groups of whole sequences; a group runs forward and backward through all layers on one thread, so threads meet
+//! three times in a step. The gradients of weights are then products over all groups, in the order of groups: the
+//! result does not depend on the number of threads.
+
+use rayon::prelude::*;
+
+use super::arithmetic::{self, Into, View, multiply};
+use super::weights::{LayerWeights, Sizes, Weights};
+use crate::projection::Slot;
+use crate::{Batch, CausalLm};
+
+/// Tokens of a group, about: enough rows for a matrix product, few enough for the second-level cache.
+const GROUP: usize = 128;
+
+/// Numbers of a weight's gradient that one task computes, about.
+const GRAIN: usize = 1 << 15;
+
+/// Everything a step writes, kept for the next one.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    weights: Weights,
+    groups: Vec<Group>,
+    /// Groups in use: a batch may have fewer than the one before.
+    used: usize,
+}
+
+/// Whole sequences, and what their pass leaves behind.
+#[derive(Debug, Default)]
+struct Group {
+    ids: Vec<u32>,
+    /// Where sequences begin, and where the last one ends.
+    bounds: Vec<usize>,
+    /// Tokens that predict one of `targets`.
+    sources: Vec<usize>,
+    targets: Vec<u32>,
+    /// One for each layer, and one whose `x` the last layer leaves.
+    layers: Vec<Trace>,
+    last: Vec<f32>,
+    last_scales: Vec<f32>,
+    states: Vec<f32>,
+    /// After the backward pass, the gradient by them.
+    logits: Vec<f32>,
+    log_sums: Vec<f32>,
+    log_probs: Vec<f32>,
+    /// Gradients by the norms' weights: two of each layer, the last one's.
+    by_norms: Vec<f32>,
+    /// Gradients by the biases of queries, keys and values of each layer.
+    by_biases: Vec<f32>,
+    scratch: Scratch,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    scores: Vec<f32>,
+    by_scores: Vec<f32>,
+    inner: Vec<f32>,
+    hidden: Vec<f32>,
+    mixed: Vec<f32>,
+    states: Vec<f32>,
+}
+
+/// What a layer leaves for the backward pass, and the gradients that weights need.
+#[derive(Debug, Default)]
+struct Trace {
+    x: Vec<f32>,
+    x_scales: Vec<f32>,
+    x_normed: Vec<f32>,
+    qkv: Vec<f32>,
+    mixed: Vec<f32>,
+    mid: Vec<f32>,
+    mid_scales: Vec<f32>,
+    mid_normed: Vec<f32>,
+    gate_up: Vec<f32>,
+    inner: Vec<f32>,
+    by_x: Vec<f32>,
+    by_qkv: Vec<f32>,
+    by_mid: Vec<f32>,
+    by_gate_up: Vec<f32>,
+}
+
+fn room(buffer: &mut Vec<f32>, count: usize) -> &mut [f32] {
+    buffer.resize(count, 0.0);
+    buffer
+}
+
+fn zeroed(buffer: &mut Vec<f32>, count: usize) -> &mut [f32] {
+    buffer.clear();
+    buffer.resize(count, 0.0);
+    buffer
+}
+
+impl Workspace {
+    pub fn new(model: &CausalLm) -> Self {
+        Self { weights: Weights::new(model), groups: Vec::new(), used: 0 }
+    }
+
+    /// The log-probabilities of all completion tokens, sequence by sequence. The adapters of `slot` are merged; the
+    /// gradients of [`Workspace::backward`] are those of the merged weights.
+    pub fn forward(&mut self, model: &CausalLm, batch: &Batch, slot: Slot) -> Vec<f32> {
+        self.weights.read(model, slot);
+        self.fill(batch);
+        let weights = &self.weights;
+        self.groups[..self.used].par_iter_mut().with_max_len(1).for_each(|group| group.forward(weights));
+        self.groups[..self.used].iter().flat_map(|group| group.log_probs.iter().copied()).collect()
+    }
+
+    /// Cuts a batch into groups.
+    fn fill(&mut self, batch: &Batch) {
+        let (tokens, spans) = (batch.tokens(), batch.spans());
+        let lengths: Vec<usize> = tokens.spans().iter().map(|span| span.len() - 1).collect();
+        let total: usize = lengths.iter().sum();
+        // An even number, so that two threads have as much to do.
+        let wanted = total.div_ceil(GROUP).next_multiple_of(2).min(lengths.len()).max(1);
+        let (mut row, mut left, mut used) = (0, total, 0);
+        while row < lengths.len() {
+            if self.groups.len() == used {
+                self.groups.push(Group::default());
+            }
+            let group = &mut self.groups[used];
+            used += 1;
+            let share = left.div_ceil((wanted + 1).saturating_sub(used).max(1));
+            group.ids.clear();
+            group.sources.clear();
+            group.targets.clear();
+            group.bounds.clear();
+            group.bounds.push(0);
+            while row < lengths.len() {
+                let (first, length) = (group.ids.len(), lengths[row]);
+                // As near to its share as whole sequences come.
+                if first > 0 && first + length / 2 > share {
+                    break;
+                }
+                let ids = tokens.row(row);
+                group.ids.extend_from_slice(&ids[..length]);
+                group.bounds.push(first + length);
+                let completion = spans[row].len();
+                group.sources.extend(first + length - completion..first + length);
+                group.targets.extend_from_slice(&ids[ids.len() - completion..]);
+                left -= length;
+                row += 1;
+            }
+        }
+        self.used = used;
+    }
+
+    /// From the gradient of a loss by the log-probabilities, the gradient by each trained parameter, in the order in
+    /// which the model shows them.
+    pub fn backward(&mut self, model: &CausalLm, factors: &[f32]) -> Vec<Option<Vec<f32>>> {
+        let mut rest = factors;
+        let shares: Vec<&[f32]> = self.groups[..self.used]
+            .iter()
+            .map(|group| {
+                let (own, others) = rest.split_at(group.targets.len());
+                rest = others;
+                own
+            })
+            .collect();
+        let weights = &self.weights;
+        let groups = self.groups[..self.used].par_iter_mut().with_max_len(1).zip(shares);
+        groups.for_each(|(group, factors)| group.backward(weights, factors));
+        self.parameter_gradients(model)
+    }
+
+    fn parameter_gradients(&self, model: &CausalLm) -> Vec<Option<Vec<f32>>> {
+        let mut gradients: Vec<Option<(Parameter, Vec<f32>)>> = Vec::new();
+        crate::weights::visit(model, &mut |path, trained, _| {
+            let parameter = Parameter::named(path).filter(|_| trained);
+            gradients.push(parameter.map(|parameter| (parameter, Vec::new())));
+        });
+        let weights = &self.weights;
+        let mut tasks = Vec::new();
+        for (parameter, gradient) in gradients.iter_mut().flatten() {
+            let (rows, columns) = parameter.shape(weights.sizes);
+            *gradient = vec![0.0; rows * columns];
+            let some = (GRAIN / columns).clamp(1, rows);
+            let chunks = gradient.chunks_mut(some * columns).enumerate();
+            tasks.extend(chunks.map(|(at, chunk)| (*parameter, at * some, chunk)));
+        }
+        let groups = &self.groups[..self.used];
+        tasks.into_par_iter().with_max_len(1).for_each(|(parameter, first, chunk)| {
+            for group in groups {
+                group.add_gradient(weights, parameter, first, chunk);
+            }
+        });
+        gradients.into_iter().map(|gradient| gradient.map(|(_, values)| values)).collect()
+    }
+}
+
+/// A parameter that has a gradient here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parameter {
+    Embedding,
+    Head,
+    Norm,
+    AttentionNorm(usize),
+    MlpNorm(usize),
+    /// Queries, keys or values.
+    Projection(usize, usize),
+    Bias(usize, usize),
+    Output(usize),
+    Gate(usize),
+    Up(usize),
+    Down(usize),
+}
+
+impl Parameter {
+    fn named(path: &str) -> Option<Self> {
+        match path {
+            "embed_tokens.weight" => return Some(Self::Embedding),
+            "lm_head.weight" => return Some(Self::Head),
+            "norm.weight" => return Some(Self::Norm),
+            _ => {}
+        }
+        let (layer, name) = path.strip_prefix("layers.")?.split_once('.')?;
+        let layer = layer.parse().ok()?;
+        Some(match name {
+            "input_layernorm.weight" => Self::AttentionNorm(layer),
+            "post_attention_layernorm.weight" => Self::MlpNorm(layer),
+            "self_attn.q_proj.weight" => Self::Projection(layer, 0),
+            "self_attn.k_proj.weight" => Self::Projection(layer, 1),
+            "self_attn.v_proj.weight" => Self::Projection(layer, 2),
+            "self_attn.q_proj.bias" => Self::Bias(layer, 0),
+            "self_attn.k_proj.bias" => Self::Bias(layer, 1),
+            "self_attn.v_proj.bias" => Self::Bias(layer, 2),
+            "self_attn.o_proj.weight" => Self::Output(layer),
+            "mlp.gate_proj.weight" => Self::Gate(layer),
+            "mlp.up_proj.weight" => Self::Up(layer),
+            "mlp.down_proj.weight" => Self::Down(layer),
+            _ => return None,
+        })
+    }
+
+    /// Rows and columns.
+    fn shape(self, sizes: Sizes) -> (usize, usize) {
+        let Sizes { hidden, inner, vocabulary, .. } = sizes;
+        match self {
+            Self::Embedding => (vocabulary, hidden),
+            Self::Head => (hidden, vocabulary),
+            Self::Norm | Self::AttentionNorm(_) | Self::MlpNorm(_) => (1, hidden),
+            Self::Projection(_, part) => (hidden, part_of(sizes, part).1),
+            Self::Bias(_, part) => (1, part_of(sizes, part).1),
+            Self::Output(_) => (sizes.queries(), hidden),
+            Self::Gate(_) | Self::Up(_) => (hidden, inner),
+            Self::Down(_) => (inner, hidden),
+        }
+    }
+}
+
+/// Where queries, keys or values begin in a row, and how many numbers they are.
+fn part_of(sizes: Sizes, part: usize) -> (usize, usize) {
+    let (queries, keys) = (sizes.queries(), sizes.keys());
+    [(0, queries), (queries, keys), (queries + keys, keys)][part]
+}
+
+impl Group {
+    fn forward(&mut self, weights: &Weights) {
+        let Sizes { hidden, vocabulary, .. } = weights.sizes;
+        let epsilon = weights.config.rms_norm_eps as f32;
+        let count = self.ids.len();
+        self.layers.resize_with(weights.layers.len() + 1, Trace::default);
+        let x = room(&mut self.layers[0].x, count * hidden);
+        for (x, &id) in x.chunks_exact_mut(hidden).zip(&self.ids) {
+            x.copy_from_slice(&weights.embedding[id as usize * hidden..][..hidden]);
+        }
+        for (at, layer) in weights.layers.iter().enumerate() {
+            let [trace, next] = &mut self.layers[at..at + 2] else { unreachable!("one more than layers") };
+            trace.forward(&mut next.x, layer, weights, &self.bounds, &mut self.scratch);
+        }
+        let top = &self.layers[weights.layers.len()].x;
+        let wanted = self.sources.len();
+        let last = room(&mut self.last, wanted * hidden);
+        for (last, &source) in last.chunks_exact_mut(hidden).zip(&self.sources) {
+            last.copy_from_slice(&top[source * hidden..][..hidden]);
+        }
+        let states = room(&mut self.states, wanted * hidden);
+        arithmetic::norm(states, room(&mut self.last_scales, wanted), last, &weights.norm, epsilon);
+        let logits = room(&mut self.logits, wanted * vocabulary);
+        let states = View::new(states, wanted, hidden);
+        multiply(logits, vocabulary, Into::Replace, 1.0, states, weights.head());
+        arithmetic::log_sums(room(&mut self.log_sums, wanted), logits, vocabulary);
+        self.log_probs.clear();
+        let rows = logits.chunks_exact(vocabulary).zip(&self.log_sums).zip(&self.targets);
+        self.log_probs.extend(rows.map(|((row, sum), &target)| row[target as usize] - sum));
+    }
+
+    fn backward(&mut self, weights: &Weights, factors: &[f32]) {
+        let sizes = weights.sizes;
+        let Sizes { hidden, vocabulary, .. } = sizes;
+        let (count, wanted, depth) = (self.ids.len(), self.sources.len(), weights.layers.len());
+        let by_norms = zeroed(&mut self.by_norms, (2 * depth + 1) * hidden);
+        let by_biases = zeroed(&mut self.by_biases, depth * sizes.qkv());
+        arithmetic::log_softmax_backward(
+            &mut self.logits,
+            &self.log_sums,
+            &self.targets,
+            factors,
+            vocabulary,
+        );
+        let by_states = room(&mut self.scratch.states, wanted * hidden);
+        let logits = View::new(&self.logits, wanted, vocabulary);
+        multiply(by_states, hidden, Into::Replace, 1.0, logits, weights.head().transposed());
+        let by_last = zeroed(&mut self.scratch.hidden, wanted * hidden);
+        let by_norm = &mut by_norms[2 * depth * hidden..];
+        arithmetic::norm_backward(by_last, by_norm, by_states, &self.last, &self.last_scales, &weights.norm);
+        let by_top = zeroed(&mut self.layers[depth].by_x, count * hidden);
+        for (by_last, &source) in by_last.chunks_exact(hidden).zip(&self.sources) {
+            arithmetic::add(&mut by_top[source * hidden..][..hidden], by_last);
+        }
+        for at in (0..depth).rev() {
+            let [trace, next] = &mut self.layers[at..at + 2] else { unreachable!("one more than layers") };
+            let by_norms = &mut by_norms[2 * at * hidden..][..2 * hidden];
+            let by_biases = &mut by_biases[at * sizes.qkv()..][..sizes.qkv()];
+            let layer = &weights.layers[at];
+            trace.backward(&next.by_x, layer, weights, &self.bounds, by_norms, by_biases, &mut self.scratch);
+        }
+    }
+
+    /// Adds this group's share to rows of a parameter's gradient, from `first` on.
+    fn add_gradient(&self, weights: &Weights, parameter: Parameter, first: usize, target: &mut [f32]) {
+        let sizes = weights.sizes;
+        let Sizes { hidden, inner, vocabulary, .. } = sizes;
+        let (count, wanted, depth) = (self.ids.len(), self.sources.len(), weights.layers.len());
+        let (_, columns) = parameter.shape(sizes);
+        let rows = target.len() / columns;
+        // Inputs and gradients by outputs: rows of `step` numbers of which some columns count.
+        let mut product = |tokens: usize, input: (&[f32], usize), output: (&[f32], usize, usize)| {
+            let input = View::strided(&input.0[first..], tokens, rows, input.1).transposed();
+            let output = View::strided(&output.0[output.2..], tokens, columns, output.1);
+            multiply(target, columns, Into::Add, 1.0, input, output);
+        };
+        match parameter {
+            Parameter::Projection(layer, part) => {
+                let trace = &self.layers[layer];
+                let (from, _) = part_of(sizes, part);
+                product(count, (&trace.x_normed, hidden), (&trace.by_qkv, sizes.qkv(), from));
+            }
+            Parameter::Output(layer) => {
+                let trace = &self.layers[layer];
+                product(count, (&trace.mixed, sizes.queries()), (&trace.by_mid, hidden, 0));
+            }
+            Parameter::Gate(layer) | Parameter::Up(layer) => {
+                let trace = &self.layers[layer];
+                let from = if parameter == Parameter::Gate(layer) { 0 } else { inner };
+                product(count, (&trace.mid_normed, hidden), (&trace.by_gate_up, 2 * inner, from));
+            }
+            Parameter::Down(layer) => {
+                product(count, (&self.layers[layer].inner, inner), (&self.layers[layer + 1].by_x, hidden, 0));
+            }
+            Parameter::Head => product(wanted, (&self.states, hidden), (&self.logits, vocabulary, 0)),
+            Parameter::Embedding => {
+                if weights.head.is_empty() {
+                    product(wanted, (&self.logits, vocabulary), (&self.states, hidden, 0));
+                }
+                for (by_x, &id) in self.layers[0].by_x.chunks_exact(hidden).zip(&self.ids) {
+                    let id = id as usize;
+                    if (first..first + rows).contains(&id) {
+                        arithmetic::add(&mut target[(id - first) * hidden..][..hidden], by_x);
+                    }
+                }
+            }
+            Parameter::Norm => arithmetic::add(target, &self.by_norms[2 * depth * hidden..]),
+            Parameter::AttentionNorm(layer) => {
+                arithmetic::add(target, &self.by_norms[2 * layer * hidden..][..hidden]);
+            }
+            Parameter::MlpNorm(layer) => {
+                arithmetic::add(target, &self.by_norms[(2 * layer + 1) * hidden..][..hidden]);
+            }
+            Parameter::Bias(layer, part) => {
+                let (from, count) = part_of(sizes, part);
+                arithmetic::add(target, &self.by_biases[layer * sizes.qkv() + from..][..count]);
+            }
+        }
+    }
+}
+
+impl Trace {
+    fn forward(
+        &mut self,
+        next: &mut Vec<f32>,
+        layer: &LayerWeights,
+        weights: &Weights,
+        bounds: &[usize],
+        scratch: &mut Scratch,
+    ) {
+        let sizes = weights.sizes;
+        let Sizes { hidden, inner, .. } = sizes;
+        let epsilon = weights.config.rms_norm_eps as f32;
+        let count = self.x.len() / hidden;
+        let normed = room(&mut self.x_normed, count * hidden);
+        arithmetic::norm(normed, room(&mut self.x_scales, count), &self.x, &layer.attention_norm, epsilon);
+        let qkv = room(&mut self.qkv, count * sizes.qkv());
+        let (normed, weight) = (View::new(normed, count, hidden), View::new(&layer.qkv, hidden, sizes.qkv()));
+        multiply(qkv, sizes.qkv(), Into::Replace, 1.0, normed, weight);
+        if !layer.qkv_bias.is_empty() {
+            qkv.chunks_exact_mut(sizes.qkv()).for_each(|row| arithmetic::add(row, &layer.qkv_bias));
+        }
+        turn(qkv, weights, bounds, false);
+        let mixed = room(&mut self.mixed, count * sizes.queries());
+        let factor = (sizes.width as f32).sqrt().recip();
+        for pair in bounds.windows(2) {
+            let (first, length) = (pair[0], pair[1] - pair[0]);
+            let scores = room(&mut scratch.scores, length * length);
+            for head in 0..sizes.heads {
+                let [query, key, value] = head_views(qkv, sizes, head, first, length);
+                multiply(scores, length, Into::Replace, factor, query, key.transposed());
+                arithmetic::causal_softmax(scores, length);
+                let target = &mut mixed[first * sizes.queries() + head * sizes.width..];
+                multiply(
+                    target,
+                    sizes.queries(),
+                    Into::Replace,
+                    1.0,
+                    View::new(scores, length, length),
+                    value,
+                );
+            }
+        }
+        let mid = room(&mut self.mid, count * hidden);
+        mid.copy_from_slice(&self.x);
+        let mixed = View::new(mixed, count, sizes.queries());
+        multiply(mid, hidden, Into::Add, 1.0, mixed, View::new(&layer.output, sizes.queries(), hidden));
+        let normed = room(&mut self.mid_normed, count * hidden);
+        arithmetic::norm(normed, room(&mut self.mid_scales, count), mid, &layer.mlp_norm, epsilon);
+        let gate_up = room(&mut self.gate_up, count * 2 * inner);
+        let (normed, weight) =
+            (View::new(normed, count, hidden), View::new(&layer.gate_up, hidden, 2 * inner));
+        multiply(gate_up, 2 * inner, Into::Replace, 1.0, normed, weight);
+        let own = room(&mut self.inner, count * inner);
+        arithmetic::gate(own, gate_up, inner);
+        let next = room(next, count * hidden);
+        next.copy_from_slice(mid);
+        let own = View::new(own, count, inner);
+        multiply(next, hidden, Into::Add, 1.0, own, View::new(&layer.down, inner, hidden));
+    }
+
+    fn backward(
+        &mut self,
+        by_next: &[f32],
+        layer: &LayerWeights,
+        weights: &Weights,
+        bounds: &[usize],
+        by_norms: &mut [f32],
+        by_bias: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let sizes = weights.sizes;
+        let Sizes { hidden, inner, .. } = sizes;
+        let count = by_next.len() / hidden;
+        let (by_attention_norm, by_mlp_norm) = by_norms.split_at_mut(hidden);
+
+        let by_inner = room(&mut scratch.inner, count * inner);
+        let down = View::new(&layer.down, inner, hidden).transposed();
+        multiply(by_inner, inner, Into::Replace, 1.0, View::new(by_next, count, hidden), down);
+        let by_gate_up = room(&mut self.by_gate_up, count * 2 * inner);
+        arithmetic::gate_backward(&self.gate_up, by_inner, by_gate_up, inner);
+        let by_normed = room(&mut scratch.hidden, count * hidden);
+        let gate_up = View::new(&layer.gate_up, hidden, 2 * inner).transposed();
+        multiply(by_normed, hidden, Into::Replace, 1.0, View::new(by_gate_up, count, 2 * inner), gate_up);
+        let by_mid = room(&mut self.by_mid, count * hidden);
+        by_mid.copy_from_slice(by_next);
+        arithmetic::norm_backward(
+            by_mid,
+            by_mlp_norm,
+            by_normed,
+            &self.mid,
+            &self.mid_scales,
+            &layer.mlp_norm,
+        );
+
+        let by_mixed = room(&mut scratch.mixed, count * sizes.queries());
+        let output = View::new(&layer.output, sizes.queries(), hidden).transposed();
+        multiply(by_mixed, sizes.queries(), Into::Replace, 1.0, View::new(by_mid, count, hidden), output);
+        let by_qkv = zeroed(&mut self.by_qkv, count * sizes.qkv());
+        let factor = (sizes.width as f32).sqrt().recip();
+        let group = sizes.heads / sizes.key_heads;
+        for pair in bounds.windows(2) {
+            let (first, length) = (pair[0], pair[1] - pair[0]);
+            let scores = room(&mut scratch.scores, length * length);
+            let by_scores = room(&mut scratch.by_scores, length * length);
+            for head in 0..sizes.heads {
+                let [query, key, value] = head_views(&self.qkv, sizes, head, first, length);
+                // The probabilities again, rather than a square of them kept for every head.
+                multiply(scores, length, Into::Replace, factor, query, key.transposed());
+                arithmetic::causal_softmax(scores, length);
+                let step = sizes.queries();
+                let by_mixed =
+                    View::strided(&by_mixed[first * step + head * sizes.width..], length, sizes.width, step);
+                multiply(by_scores, length, Into::Replace, 1.0, by_mixed, value.transposed());
+                let start = first * sizes.qkv();
+                let at = |part: usize, head: usize| start + part_of(sizes, part).0 + head * sizes.width;
+                let (own, shared) = (at(0, head), [at(1, head / group), at(2, head / group)]);
+                let probabilities = View::new(scores, length, length).transposed();
+                multiply(&mut by_qkv[shared[1]..], sizes.qkv(), Into::Add, 1.0, probabilities, by_mixed);
+                arithmetic::softmax_backward(scores, by_scores, length, factor);
+                let by_scores = View::new(by_scores, length, length);
+                multiply(&mut by_qkv[own..], sizes.qkv(), Into::Replace, 1.0, by_scores, key);
+                multiply(
+                    &mut by_qkv[shared[0]..],
+                    sizes.qkv(),
+                    Into::Add,
+                    1.0,
+                    by_scores.transposed(),
+                    query,
+                );
+            }
+        }
+        turn(by_qkv, weights, bounds, true);
+        if !layer.qkv_bias.is_empty() {
+            by_qkv.chunks_exact(sizes.qkv()).for_each(|row| arithmetic::add(by_bias, row));
+        }
+        let by_normed = room(&mut scratch.hidden, count * hidden);
+        let qkv = View::new(&layer.qkv, hidden, sizes.qkv()).transposed();
+        multiply(by_normed, hidden, Into::Replace, 1.0, View::new(by_qkv, count, sizes.qkv()), qkv);
+        let by_x = room(&mut self.by_x, count * hidden);
+        by_x.copy_from_slice(by_mid);
+        arithmetic::norm_backward(
+            by_x,
+            by_attention_norm,
+            by_normed,
+            &self.x,
+            &self.x_scales,
+            &layer.attention_norm,
+        );
+    }
+}
+
+/// Queries, keys and values of one head in a sequence.
+fn head_views(qkv: &[f32], sizes: Sizes, head: usize, first: usize, length: usize) -> [View<'_>; 3] {
+    let shared = head / (sizes.heads / sizes.key_heads);
+    [(0, head), (1, shared), (2, shared)].map(|(part, head)| {
+        let at = first * sizes.qkv() + part_of(sizes, part).0 + head * sizes.width;
+        View::strided(&qkv[at..], length, sizes.width, sizes.qkv())
+    })
+}
+
+/// Turns queries and keys by their positions.
+fn turn(qkv: &mut [f32], weights: &Weights, bounds: &[usize], back: bool) {
+    let sizes = weights.sizes;
+    for pair in bounds.windows(2) {
+        let rows = qkv[pair[0] * sizes.qkv()..pair[1] * sizes.qkv()].chunks_exact_mut(sizes.qkv());
+        for (position, row) in rows.enumerate() {
+            let (cosine, sine) = weights.angles(position);
+            arithmetic::rotate(&mut row[..sizes.queries() + sizes.keys()], cosine, sine, back);
+        }
+    }
+}

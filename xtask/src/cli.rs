@@ -1,8 +1,12 @@
 //! The command line: what can be said, and the help that explains it.
 
+mod bfcl;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use bfcl::{Bfcl, Prompt as BfclPrompt, Replay as BfclReplay, Score as BfclScore};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -60,6 +64,9 @@ pub enum Command {
     /// samples as JSON lines, ToolACE rows and BFCL pairs, a data card and a page to leaf through them.
     #[command(after_help = EXIT_CODES)]
     Synthesize(Synthesize),
+    /// Scores function calls as the Berkeley Function-Calling Leaderboard does, and replays its verdicts
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Bfcl(Bfcl),
     /// Lists, fetches, checks, describes and converts data sets
     #[command(subcommand, after_help = EXIT_CODES)]
     Data(Data),

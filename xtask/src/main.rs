@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Policies(arguments) => commands::policies::policies(&arguments),
         Command::Preferences(arguments) => commands::preferences::preferences(&arguments),
         Command::Synthesize(arguments) => commands::synthesize::synthesize(&arguments),
+        Command::Bfcl(command) => commands::bfcl::bfcl(&command),
         Command::Data(command) => commands::data::data(&command),
         Command::Bench(arguments) => commands::bench::bench(&arguments),
         Command::Ci(arguments) => commands::ci::ci(&arguments),

@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub mod bench;
+pub mod bfcl;
 pub mod child;
 pub mod ci;
 pub mod compare;

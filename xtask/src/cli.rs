@@ -1,10 +1,13 @@
 //! The command line: what can be said, and the help that explains it.
 
 pub mod agents;
+mod bfcl;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use bfcl::{Bfcl, Prompt as BfclPrompt, Replay as BfclReplay, Score as BfclScore};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -68,6 +71,9 @@ pub enum Command {
     /// Decides by rules unless --model says otherwise; nothing is sent anywhere by default.
     #[command(subcommand, after_help = EXIT_CODES)]
     Agents(agents::Agents),
+    /// Scores function calls as the Berkeley Function-Calling Leaderboard does, and replays its verdicts
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Bfcl(Bfcl),
     /// Lists, fetches, checks, describes and converts data sets
     #[command(subcommand, after_help = EXIT_CODES)]
     Data(Data),

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Command::Preferences(arguments) => commands::preferences::preferences(&arguments),
         Command::Synthesize(arguments) => commands::synthesize::synthesize(&arguments),
         Command::Agents(command) => commands::agents::agents(&command),
+        Command::Bfcl(command) => commands::bfcl::bfcl(&command),
         Command::Data(command) => commands::data::data(&command),
         Command::Bench(arguments) => commands::bench::bench(&arguments),
         Command::Ci(arguments) => commands::ci::ci(&arguments),

@@ -27,6 +27,7 @@ mod entry;
 mod explain;
 pub mod multi_turn;
 pub mod package;
+pub mod prompt;
 mod quick;
 pub mod replay;
 pub mod score;

@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod bench;
+pub mod bfcl;
 pub mod child;
 pub mod ci;
 pub mod compare;

@@ -104,6 +104,76 @@ impl Package {
         self.lines(&format!("data/possible_answer/BFCL_v4_{category}.json"))
     }
 
+    /// The entries of a multi-turn category as a model gets them: the functions of the classes that are involved, and in
+    /// `missed_function` the documentation of those that come later.
+    ///
+    /// # Errors
+    /// As [`lines`](Self::lines), and if a class has no documentation.
+    pub fn multi_turn_questions(&self, category: &str) -> Result<Vec<Value>> {
+        let constants = self.assignments("constants/executable_backend_config.py")?;
+        let files = match constants.get("MULTI_TURN_FUNC_DOC_FILE_MAPPING") {
+            Some(Expr::Dict(members)) => members.as_slice(),
+            _ => &[],
+        };
+        let text = |expression: &Expr| match expression {
+            Expr::Constant(Constant::Str { value, .. }) => Some(value.to_string()),
+            _ => None,
+        };
+        let mut documents: HashMap<String, Vec<Value>> = HashMap::new();
+        for (class, file) in files {
+            if let (Some(class), Some(file)) = (class.as_ref().and_then(text), text(file)) {
+                // Of some classes the simulation needs a network; they do not occur here.
+                if let Ok(lines) = self.lines(&format!("data/multi_turn_func_doc/{file}")) {
+                    documents.insert(class, lines);
+                }
+            }
+        }
+        let mut questions = self.questions(category)?;
+        for question in &mut questions {
+            let Value::Dict(question) = question else { continue };
+            let mut functions = Vec::new();
+            for class in question.get_str("involved_classes").and_then(Value::as_list).unwrap_or_default() {
+                let class = class.as_str().unwrap_or_default();
+                let missing = || Error::invalid(format!("the package documents no functions of {class}"));
+                functions.extend(documents.get(class).ok_or_else(missing)?.iter().cloned());
+            }
+            if let Some(Value::Dict(turns)) = question.get_mut(&Value::from("missed_function")) {
+                for names in turns.values_mut() {
+                    let mut missed = Vec::new();
+                    for name in names.as_list().unwrap_or_default() {
+                        if let Some(at) =
+                            functions.iter().position(|function| function.get("name") == Some(name))
+                        {
+                            missed.push(functions.remove(at));
+                        }
+                    }
+                    *names = Value::List(missed);
+                }
+            }
+            question.insert(Value::from("function"), Value::List(functions));
+        }
+        Ok(questions)
+    }
+
+    /// What the package adds to the description of every function in Python.
+    ///
+    /// # Errors
+    /// If its place in the package is not as it was.
+    pub fn python_hint(&self) -> Result<String> {
+        let text = self.text("utils.py")?;
+        let hint = text.split_once("def _get_language_specific_hint").and_then(|(_, rest)| {
+            let function = rest.split("\ndef ").next()?;
+            let (_, last) = function.rsplit_once("return ")?;
+            match pyexpr::parse(last.trim()).ok()? {
+                Expr::Constant(Constant::Str { value, .. }) => Some(value.to_string()),
+                _ => None,
+            }
+        });
+        hint.ok_or_else(|| {
+            Error::format(self.place("utils.py"), None, "no hint on the language of a function")
+        })
+    }
+
     /// The models that the package knows, by name.
     ///
     /// # Errors
@@ -143,6 +213,19 @@ impl Package {
     /// If the file is not there.
     pub fn assignments(&self, name: &str) -> Result<HashMap<String, Expr>> {
         Ok(assignments(&self.text(name)?).into_iter().collect())
+    }
+}
+
+/// Adds a hint to the description of every function.
+pub(super) fn add_hint(question: &mut Value, hint: &str) {
+    let Value::Dict(question) = question else { return };
+    let Some(Value::List(functions)) = question.get_mut(&Value::from("function")) else { return };
+    for function in functions {
+        if let Value::Dict(function) = function
+            && let Some(Value::Str(text)) = function.get_mut(&Value::from("description"))
+        {
+            text.push_str(hint);
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Replaying a differential corpus: inputs together with what the official package said to them.
 //!
 //! A corpus is gzipped JSON Lines of records: `entry` (functions and expected calls under an id), `case` (an answer with
-//! the official decoding and verdict), `conv` (a value converter's input and output) and `std` (a text and its
-//! normalised form). `meta` and unknown records are walked over.
+//! the official decoding and verdict), `conv` (a value converter's input and output), `std` (a text and its
+//! normalised form) and `mt` (a multi-turn answer with the results of its calls). `meta` and unknown records are walked over.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use flate2::read::MultiGzDecoder;
 
+use super::multi_turn::{self, Tasks};
+use super::package::Package;
 use super::{
     Entry, Format, Outcome, Pairing, convert_java, convert_javascript, decode, decode_native, judge,
     judge_relevance, language, normalize,
@@ -49,6 +51,8 @@ pub struct Corpus {
     names: Vec<String>,
     cases: Vec<Case>,
     others: Vec<(usize, Value)>,
+    /// Multi-turn records.
+    turns: Vec<(usize, Value)>,
 }
 
 #[derive(Debug)]
@@ -134,6 +138,7 @@ impl Corpus {
                     let case = read_case(at + 1, &record, &places);
                     corpus.cases.push(case.ok_or_else(|| wrong("an incomplete case".into()))?);
                 }
+                Some("mt") => corpus.turns.push((at + 1, record)),
                 Some("conv" | "std") => corpus.others.push((at + 1, record)),
                 _ => {}
             }
@@ -163,7 +168,30 @@ impl Corpus {
         self.cases.is_empty()
     }
 
-    /// Replays everything and compares.
+    /// Replays everything, multi-turn records too, and compares. Multi-turn records need the tasks of a copy of the official package.
+    ///
+    /// # Errors
+    /// If there are multi-turn records and no package, or its tasks cannot be read.
+    pub fn replay_all(&self, package: Option<&Package>, today: [i64; 3]) -> Result<Replay> {
+        let mut replay = self.replay();
+        if self.turns.is_empty() {
+            return Ok(replay);
+        }
+        let needed = || Error::invalid("a multi-turn corpus is replayed with the official package: --data");
+        let mut turns = multi_turn::Replay::new(Tasks::from_package(package.ok_or_else(needed)?, today)?);
+        for (line, record) in &self.turns {
+            let differences = turns.record(record);
+            replay.cases += 1;
+            replay.differences += usize::from(!differences.is_empty());
+            let left = 50usize.saturating_sub(replay.examples.len());
+            let told =
+                differences.iter().take(left).map(|difference| format!("line {line}: {}", difference.what));
+            replay.examples.extend(told);
+        }
+        Ok(replay)
+    }
+
+    /// Replays the single-turn records and compares.
     pub fn replay(&self) -> Replay {
         let mut replay = Replay::default();
         for case in &self.cases {

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::multi_turn::{self, Tasks, Verdict};
-use super::package::{Model, Package};
+use super::package::{Model, Package, add_hint};
 use super::{
     Entry, Format, Language, Outcome, Pairing, decode, decode_native, explain, is_call_list, judge,
     judge_relevance, language,
@@ -442,6 +442,7 @@ impl Run<'_> {
         })?;
         let (mut questions, mut truths) = (Vec::new(), Vec::new());
         let configurations = format_configurations();
+        let hint = package.python_hint()?;
         for (category, ids) in listed.first().and_then(Value::as_dict).into_iter().flat_map(Dict::iter) {
             let category = category.as_str().unwrap_or_default();
             let ids = ids.as_list().unwrap_or_default();
@@ -454,6 +455,8 @@ impl Run<'_> {
                 if !ids.contains(&id) {
                     continue;
                 }
+                let mut question = question;
+                add_hint(&mut question, &hint);
                 for configuration in &configurations {
                     let mut question = question.clone();
                     if let Value::Dict(question) = &mut question {
@@ -518,8 +521,11 @@ impl Run<'_> {
 
     fn multi_turn(&self, results: &[Value], tasks: &Tasks) -> Result<Vec<Dict>> {
         let package = self.settings.package;
-        let entries =
-            self.entries(results, package.questions(self.category)?, Some(package.answers(self.category)?))?;
+        let entries = self.entries(
+            results,
+            package.multi_turn_questions(self.category)?,
+            Some(package.answers(self.category)?),
+        )?;
         let mut wrong = Vec::new();
         for (result, (question, truth)) in results.iter().zip(entries) {
             let id = result
@@ -544,6 +550,10 @@ impl Run<'_> {
             let mut record = self.head(id, Value::from(false));
             let explained = multi_turn::explain(task, answer, self.name, kind, turn);
             record.insert("error".into(), explained.error);
+            let mut question = question;
+            if let Value::Dict(question) = &mut question {
+                question.remove(&Value::from("function"));
+            }
             record.insert("prompt".into(), question);
             match explained.decoded {
                 None => {
@@ -584,11 +594,31 @@ impl Run<'_> {
         }
         let mut text = String::new();
         for record in std::iter::once(head).chain(wrong) {
-            json::write(&mut text, &Value::Dict(record), Layout { unicode: true, indent: None });
+            json::write(&mut text, &writable(&Value::Dict(record)), Layout { unicode: true, indent: None });
             text.push('\n');
         }
         write_file(&file, &text)?;
         Ok(score)
+    }
+}
+
+/// A value as the official command makes it fit for JSON: what JSON cannot hold becomes its text, in a tuple the tuple as a whole.
+fn writable(value: &Value) -> Value {
+    fn fits(value: &Value) -> bool {
+        match value {
+            Value::Complex(..) | Value::Bytes(_) | Value::Set(_) => false,
+            Value::List(items) | Value::Tuple(items) => items.iter().all(fits),
+            Value::Dict(dict) => dict.iter().all(|(key, value)| fits(key) && fits(value)),
+            _ => true,
+        }
+    }
+    match value {
+        Value::List(items) => Value::List(items.iter().map(writable).collect()),
+        Value::Dict(dict) => {
+            Value::Dict(dict.iter().map(|(key, value)| (key.clone(), writable(value))).collect())
+        }
+        other if fits(other) => other.clone(),
+        other => Value::from(other.repr()),
     }
 }
 

@@ -113,3 +113,18 @@ pub(super) fn parse(text: &Object, format: &str) -> Fallible<Moment> {
     }
     Ok(moment)
 }
+
+/// Today's date in UTC: year, month, day.
+pub fn today() -> [i64; 3] {
+    // Days since 1970 to a date of the Gregorian calendar, counted from 1 March 0000 in cycles of 400 years.
+    let seconds =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let days = (seconds / 86_400) as i64 + 719_468;
+    let day_of_era = days % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    [days / 146_097 * 400 + year_of_era + carry, month, day]
+}

@@ -43,6 +43,7 @@ mod vehicle;
 mod world;
 
 pub use check::{ErrorType, Task, Verdict};
+pub use dates::today;
 pub use decode::{Call, decode_native, decode_prompted};
 pub use error::{Exception, Fallible, Kind};
 pub use long_context::LongContext;

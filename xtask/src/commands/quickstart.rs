@@ -61,6 +61,9 @@ const PARTS: &[Part] = &[
 /// The teams of the quick start: alone, with each kind of worker, whole, and whole with all steps laid down first.
 const TEAMS: [&str; 5] = ["single", "search", "analyse", "reflect_analyse_search_interpret", "rewoo"];
 
+/// Samples of each task; the traces of them all take some 90 MB.
+const TEAM_SAMPLES: usize = 500;
+
 /// Runs all parts and writes `report.html` and `report.json`.
 ///
 /// # Errors
@@ -188,7 +191,7 @@ fn team(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
                 task,
                 systems: systems.clone(),
                 model: "policy",
-                limit: None,
+                limit: Some(TEAM_SAMPLES),
                 threads: None,
                 in_flight: None,
                 out: out.clone(),

@@ -16,6 +16,9 @@ use crate::report::agent_sections;
 /// The teams of the quick start: alone, with each kind of worker, whole, and whole with all steps laid down first.
 const TEAMS: [&str; 5] = ["single", "search", "analyse", "reflect_analyse_search_interpret", "rewoo"];
 
+/// Samples of each task; the traces of them all take some 90 MB.
+const SAMPLES: usize = 500;
+
 /// Asks the teams for ratings and rankings of films of the embedded catalogue.
 ///
 /// # Errors
@@ -43,7 +46,7 @@ pub fn run(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
                 task,
                 systems: systems.clone(),
                 model: "policy",
-                limit: None,
+                limit: Some(SAMPLES),
                 threads: None,
                 in_flight: None,
                 out: out.clone(),

@@ -7,7 +7,7 @@ use crate::batch::Batch;
 use crate::checkpoint;
 use crate::cpu::{self, Loan};
 use crate::optimizer::{AdamW, AdamWConfig, ParameterGradients};
-use crate::projection::{Pass, Slot, host};
+use crate::projection::{Pass, host};
 use crate::{CausalLm, Error, Result};
 
 /// How the learning rate goes after the warm-up.
@@ -118,12 +118,13 @@ impl<'a> Tape<'a> {
                 "has no autodiff; a model for training is made on `device.autodiff()`",
             ));
         }
-        if model.has_adapter(pass.slot) || !cpu::fits(model) {
+        let dropped = pass.dropout.is_some() && model.has_adapter(pass.slot);
+        if dropped || !cpu::fits(model) {
             return Ok(Self { model, batch, log_probs: model.token_log_probs(batch, pass)?, fused: None });
         }
         batch.tokens().check(model.config().vocab_size, model.config().max_position_embeddings)?;
         let mut loan = model.home().lend(model);
-        let found = loan.workspace().forward(model, batch, Slot::Off);
+        let found = loan.workspace().forward(model, batch, pass.slot);
         let log_probs = cpu::weights::flat(found, &model.device()).require_grad();
         Ok(Self { model, batch, log_probs, fused: Some(loan) })
     }

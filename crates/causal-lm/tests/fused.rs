@@ -187,7 +187,7 @@ proptest! {
 }
 
 #[test]
-fn adapters_are_merged_for_decoding() {
+fn adapters_are_merged_and_have_burns_gradients() {
     let device = Device::flex().autodiff();
     let model = shaken(&shape(4, 2, true, true), &device);
     let mut model = model.add_lora(&LoraConfig { rank: 3, ..LoraConfig::default() }, 2).unwrap();
@@ -198,6 +198,31 @@ fn adapters_are_merged_for_decoding() {
         let loss = tape.cross_entropy();
         trainer.accumulate(tape.backward(loss), 1.0);
         (model, _) = trainer.step(model).unwrap();
+    }
+    let model = model.freeze_reference();
+    for slot in [Slot::Active, Slot::Reference, Slot::Off] {
+        let batch = batch(6, 9, 7);
+        let by_burn = model.token_log_probs(&batch, &mut slot.into()).unwrap();
+        let tape = Tape::record(&model, &batch, &mut slot.into()).unwrap();
+        let by_hand = tape.token_log_probs();
+        assert_near(&floats(by_hand.clone()), &floats(by_burn.clone()), 1e-4, "log-probabilities");
+        let found = tape.backward(loss(by_hand));
+        let found: Vec<_> = found.parameters().iter().map(|g| g.clone().map(floats)).collect();
+        if slot != Slot::Active {
+            assert!(found.iter().all(Option::is_none), "all that is trained is the active adapters");
+            continue;
+        }
+        let expected = ParameterGradients::of(&model, loss(by_burn));
+        assert_eq!(found.iter().flatten().count(), 2 * 7 * 2);
+        for (found, expected) in found.iter().zip(expected.parameters()) {
+            match (found, expected) {
+                (Some(found), Some(expected)) => {
+                    assert_near(found, &floats(expected.clone()), 1e-4, "an adapter's gradient");
+                }
+                (None, None) => {}
+                _ => panic!("a gradient is missing or too many"),
+            }
+        }
     }
     let text = [3, 1, 4, 1, 5];
     for slot in [Slot::Off, Slot::Active] {

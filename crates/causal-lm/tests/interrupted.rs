@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use causal_lm::{Batch, CausalLm, CausalLmConfig, Pass, Sequence, Tape, TrainConfig, Trainer};
 
-const STEPS: u64 = 400;
+const STEPS: u64 = 250;
 const FOLDER: &str = "SEXTANT_TEST_INTERRUPTED";
 
 fn batch(step: u64) -> Batch {

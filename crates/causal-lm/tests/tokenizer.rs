@@ -6,7 +6,12 @@ use causal_lm::{JsonSchema, Tokenizer};
 use proptest::prelude::*;
 use serde_json::json;
 
-fn trained() -> Tokenizer {
+fn trained() -> &'static Tokenizer {
+    static TRAINED: std::sync::OnceLock<Tokenizer> = std::sync::OnceLock::new();
+    TRAINED.get_or_init(train)
+}
+
+fn train() -> Tokenizer {
     let texts =
         ["low lower lowest newer newest wide wider", "the newest is the lowest", "{\"name\": \"low\"}"];
     let texts = texts.iter().cycle().take(30).copied();

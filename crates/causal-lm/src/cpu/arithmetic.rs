@@ -202,19 +202,6 @@ fn multiply_four(target: &mut [f32], x: &[f32], weight: &[f32], inputs: usize, o
     );
 }
 
-/// `target = E x`; `rows` is `[target, x]`, row by row.
-pub(crate) fn dot_rows(target: &mut [f32], rows: &[f32], x: &[f32]) {
-    assert_eq!(target.len() * x.len(), rows.len(), "rows of another shape");
-    vectorized(
-        #[inline(always)]
-        || {
-            for (target, row) in target.iter_mut().zip(rows.chunks_exact(x.len())) {
-                *target = dot(row, x);
-            }
-        },
-    );
-}
-
 const LANES: usize = 16;
 
 #[inline(always)]

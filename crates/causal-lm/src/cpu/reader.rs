@@ -105,8 +105,8 @@ impl Reader {
         let shares = ids_of_teams(ids, counts);
         let tasks =
             rows.par_chunks_mut(TEAM).zip(counts.par_chunks(TEAM)).zip(teams.par_iter_mut()).zip(shares);
-        tasks.for_each(|(((rows, counts), team), (first, ids))| {
-            team.read(weights, *capacity, rows, ids, counts, first, ask);
+        tasks.for_each(|(((rows, counts), team), own)| {
+            team.read(weights, *capacity, rows, own, counts, ask);
         });
         answer.clear();
         teams[..count].iter().for_each(|team| answer.extend_from_slice(&team.found));
@@ -182,9 +182,8 @@ impl Team {
         weights: &Weights,
         capacity: usize,
         rows: &mut [Row],
-        ids: &[u32],
+        (first, ids): (usize, &[u32]),
         counts: &[usize],
-        first: usize,
         ask: Ask<'_>,
     ) {
         let sizes = weights.sizes;
@@ -296,14 +295,7 @@ impl Team {
         arithmetic::norm(states, room(&mut self.scales, count), x, &weights.norm, epsilon);
         let logits = if matches!(ask, Ask::Logits) { &mut self.found } else { &mut self.logits };
         let logits = room(logits, count * vocabulary);
-        match (count, weights.head.is_empty()) {
-            (1, true) => arithmetic::dot_rows(logits, &weights.embedding, states),
-            (1, false) => arithmetic::multiply_row(logits, states, &weights.head),
-            _ => {
-                let states = View::new(states, count, hidden);
-                multiply(logits, vocabulary, Into::Replace, 1.0, states, weights.head());
-            }
-        }
+        product(logits, states, &weights.head, hidden, vocabulary);
         if let Ask::LogProbs(wanted) = ask {
             // As many as were kept.
             let from = wanted.partition_point(|(token, _)| *token < first);

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::arithmetic::{self, Into, View, multiply};
 use super::weights::{LayerWeights, Sizes, Weights};
-use crate::projection::Slot;
+use crate::projection::{Slot, host};
 use crate::{Batch, CausalLm};
 
 /// Tokens of a group, about: enough rows for a matrix product, few enough for the second-level cache.
@@ -26,6 +26,8 @@ pub(crate) struct Workspace {
     groups: Vec<Group>,
     /// Groups in use: a batch may have fewer than the one before.
     used: usize,
+    /// Whose adapters are merged.
+    slot: Slot,
 }
 
 /// Whole sequences, and what their pass leaves behind.
@@ -95,13 +97,14 @@ fn zeroed(buffer: &mut Vec<f32>, count: usize) -> &mut [f32] {
 
 impl Workspace {
     pub fn new(model: &CausalLm) -> Self {
-        Self { weights: Weights::new(model), groups: Vec::new(), used: 0 }
+        Self { weights: Weights::new(model), groups: Vec::new(), used: 0, slot: Slot::Off }
     }
 
-    /// The log-probabilities of all completion tokens, sequence by sequence. The adapters of `slot` are merged; the
-    /// gradients of [`Workspace::backward`] are those of the merged weights.
+    /// The log-probabilities of all completion tokens, sequence by sequence. The adapters of `slot` are merged, so
+    /// nothing of their inputs is dropped.
     pub fn forward(&mut self, model: &CausalLm, batch: &Batch, slot: Slot) -> Vec<f32> {
         self.weights.read(model, slot);
+        self.slot = slot;
         self.fill(batch);
         let weights = &self.weights;
         self.groups[..self.used].par_iter_mut().with_max_len(1).for_each(|group| group.forward(weights));
@@ -166,16 +169,21 @@ impl Workspace {
     }
 
     fn parameter_gradients(&self, model: &CausalLm) -> Vec<Option<Vec<f32>>> {
-        let mut gradients: Vec<Option<(Parameter, Vec<f32>)>> = Vec::new();
+        let mut wanted: Vec<Option<Wanted>> = Vec::new();
         crate::weights::visit(model, &mut |path, trained, _| {
-            let parameter = Parameter::named(path).filter(|_| trained);
-            gradients.push(parameter.map(|parameter| (parameter, Vec::new())));
+            wanted.push(Wanted::named(path, self.slot).filter(|_| trained));
         });
         let weights = &self.weights;
+        let mut gradients: Vec<(Parameter, Vec<f32>)> = Vec::new();
+        for wanted in wanted.iter().flatten() {
+            if gradients.iter().all(|(parameter, _)| *parameter != wanted.of) {
+                let (rows, columns) = wanted.of.shape(weights.sizes);
+                gradients.push((wanted.of, vec![0.0; rows * columns]));
+            }
+        }
         let mut tasks = Vec::new();
-        for (parameter, gradient) in gradients.iter_mut().flatten() {
+        for (parameter, gradient) in &mut gradients {
             let (rows, columns) = parameter.shape(weights.sizes);
-            *gradient = vec![0.0; rows * columns];
             let some = (GRAIN / columns).clamp(1, rows);
             let chunks = gradient.chunks_mut(some * columns).enumerate();
             tasks.extend(chunks.map(|(at, chunk)| (*parameter, at * some, chunk)));
@@ -186,7 +194,91 @@ impl Workspace {
                 group.add_gradient(weights, parameter, first, chunk);
             }
         });
-        gradients.into_iter().map(|gradient| gradient.map(|(_, values)| values)).collect()
+        let place = |wanted: &Wanted| gradients.iter().position(|(parameter, _)| *parameter == wanted.of);
+        // Adapters first: a weight's own gradient is moved out.
+        let mut found: Vec<Option<Vec<f32>>> = wanted
+            .iter()
+            .map(|wanted| {
+                let wanted = wanted.as_ref()?;
+                let (_, gradient) = &gradients[place(wanted)?];
+                let (name, factor) = wanted.adapter.as_ref()?;
+                adapter_gradient(model, self.slot, wanted.of, name, *factor, gradient, weights.sizes)
+            })
+            .collect();
+        for (found, wanted) in found.iter_mut().zip(&wanted) {
+            if let Some(wanted) = wanted.as_ref().filter(|wanted| wanted.adapter.is_none()) {
+                let at = gradients.iter().position(|(parameter, _)| *parameter == wanted.of);
+                *found = at.map(|at| std::mem::take(&mut gradients[at].1));
+            }
+        }
+        found
+    }
+}
+
+/// A gradient that is asked for.
+struct Wanted {
+    /// The parameter, or the weight that an adapter changes.
+    of: Parameter,
+    /// The layer's name within its own (`mlp.up_proj`), and which factor of the change it is.
+    adapter: Option<(String, Factor)>,
+}
+
+/// A factor of `scale * A B`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Factor {
+    A,
+    B,
+}
+
+impl Wanted {
+    fn named(path: &str, slot: Slot) -> Option<Self> {
+        if let Some(of) = Parameter::named(path) {
+            return Some(Self { of, adapter: None });
+        }
+        let (place, factor) = [(".a", Factor::A), (".b", Factor::B)]
+            .iter()
+            .find_map(|(ending, factor)| Some((path.strip_suffix(ending)?, *factor)))?;
+        let slot = match slot {
+            Slot::Off => return None,
+            Slot::Reference => ".reference",
+            Slot::Active => ".active",
+        };
+        let place = place.strip_suffix(slot)?;
+        let of = Parameter::named(&format!("{place}.weight"))?;
+        let (_, name) = place.strip_prefix("layers.")?.split_once('.')?;
+        Some(Self { of, adapter: Some((name.to_owned(), factor)) })
+    }
+}
+
+/// From the gradient by the merged weight, the one by a factor of an adapter: `scale * G B'` or `scale * A' G`.
+fn adapter_gradient(
+    model: &CausalLm,
+    slot: Slot,
+    of: Parameter,
+    name: &str,
+    factor: Factor,
+    gradient: &[f32],
+    sizes: Sizes,
+) -> Option<Vec<f32>> {
+    let layer = model.layers.get(of.layer()?)?;
+    let (_, projection) = layer.projections().into_iter().find(|(own, _)| *own == name)?;
+    let adapter = projection.adapter(slot)?;
+    let rank = adapter.a.val().dims()[1];
+    let scale = adapter.scale as f32;
+    let (inputs, outputs) = of.shape(sizes);
+    let gradient = View::new(gradient, inputs, outputs);
+    if factor == Factor::A {
+        let b = host(adapter.b.val());
+        let mut found = vec![0.0; inputs * rank];
+        let b = View::new(&b, rank, outputs).transposed();
+        multiply(&mut found, rank, Into::Replace, scale, gradient, b);
+        Some(found)
+    } else {
+        let a = host(adapter.a.val());
+        let mut found = vec![0.0; rank * outputs];
+        let a = View::new(&a, inputs, rank).transposed();
+        multiply(&mut found, outputs, Into::Replace, scale, a, gradient);
+        Some(found)
     }
 }
 
@@ -232,6 +324,21 @@ impl Parameter {
             "mlp.down_proj.weight" => Self::Down(layer),
             _ => return None,
         })
+    }
+
+    /// The layer it belongs to.
+    fn layer(self) -> Option<usize> {
+        match self {
+            Self::Embedding | Self::Head | Self::Norm => None,
+            Self::AttentionNorm(layer)
+            | Self::MlpNorm(layer)
+            | Self::Projection(layer, _)
+            | Self::Bias(layer, _)
+            | Self::Output(layer)
+            | Self::Gate(layer)
+            | Self::Up(layer)
+            | Self::Down(layer) => Some(layer),
+        }
     }
 
     /// Rows and columns.
@@ -315,7 +422,14 @@ impl Group {
             let by_norms = &mut by_norms[2 * at * hidden..][..2 * hidden];
             let by_biases = &mut by_biases[at * sizes.qkv()..][..sizes.qkv()];
             let layer = &weights.layers[at];
-            trace.backward(&next.by_x, layer, weights, &self.bounds, by_norms, by_biases, &mut self.scratch);
+            trace.backward(
+                &next.by_x,
+                layer,
+                weights,
+                &self.bounds,
+                (by_norms, by_biases),
+                &mut self.scratch,
+            );
         }
     }
 
@@ -443,8 +557,7 @@ impl Trace {
         layer: &LayerWeights,
         weights: &Weights,
         bounds: &[usize],
-        by_norms: &mut [f32],
-        by_bias: &mut [f32],
+        (by_norms, by_bias): (&mut [f32], &mut [f32]),
         scratch: &mut Scratch,
     ) {
         let sizes = weights.sizes;

@@ -72,7 +72,7 @@ pub(crate) struct Weights {
     pub embedding: Vec<f32>,
     pub layers: Vec<LayerWeights>,
     pub norm: Vec<f32>,
-    /// `[hidden, vocabulary]`; empty if it is the embedding.
+    /// `[hidden, vocabulary]`; empty if it is the embedding, until [`Weights::turn_head`].
     pub head: Vec<f32>,
     /// Of each position, `width / 2` angles.
     pub cosine: Vec<f32>,
@@ -123,6 +123,27 @@ impl Weights {
             own.output = values(&attention.o_proj);
             side_by_side(&mut own.gate_up, hidden, &[&mlp.gate_proj, &mlp.up_proj].map(values));
             own.down = values(&mlp.down_proj);
+        }
+    }
+
+    /// Keeps a tied output projection as `[hidden, vocabulary]` too: a few rows at a time are multiplied by it in
+    /// place, while a turned matrix would be arranged anew for every token.
+    pub fn turn_head(&mut self) {
+        if !self.head.is_empty() {
+            return;
+        }
+        let Sizes { hidden, vocabulary, .. } = self.sizes;
+        self.head = vec![0.0; hidden * vocabulary];
+        // In squares, so that what is read and what is written stays in the cache.
+        const SIDE: usize = 32;
+        for first in (0..vocabulary).step_by(SIDE) {
+            for row in (0..hidden).step_by(SIDE) {
+                for token in first..(first + SIDE).min(vocabulary) {
+                    for at in row..(row + SIDE).min(hidden) {
+                        self.head[at * vocabulary + token] = self.embedding[token * hidden + at];
+                    }
+                }
+            }
         }
     }
 

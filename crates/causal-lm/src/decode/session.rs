@@ -42,6 +42,7 @@ impl Snapshot {
     pub fn of(model: &CausalLm, slot: Slot) -> Self {
         let mut weights = Weights::new(model);
         weights.read(model, slot);
+        weights.turn_head();
         let adapted = model.has_adapter(Slot::Active) || model.has_adapter(Slot::Reference);
         Self { weights: Arc::new(weights), slot: adapted.then_some(slot) }
     }
@@ -94,7 +95,7 @@ pub struct Session {
 
 #[derive(Debug)]
 enum Engine {
-    Burn { model: CausalLm, slot: Slot, cache: Cache },
+    Burn { model: Box<CausalLm>, slot: Slot, cache: Cache },
     Fused(Reader),
 }
 
@@ -117,7 +118,7 @@ impl Session {
         let starts = tokens.spans().iter().map(|span| span.start).collect();
         let model = if model.device().is_autodiff() { model.valid() } else { model.clone() };
         let cache = Cache::new(&model, starts, tokens.length() + room);
-        let mut session = Self { engine: Engine::Burn { model, slot, cache } };
+        let mut session = Self { engine: Engine::Burn { model: Box::new(model), slot, cache } };
         let logits = session.step(tokens.ids())?;
         Ok((session, logits))
     }

@@ -36,7 +36,8 @@ def replace(name, **members):
 
 
 for name in ("numpy", "pandas", "dotenv", "tqdm", "openai", "openai.types", "openai.types.responses"):
-    if importlib.util.find_spec(name.split(".")[0]) is None:
+    base = name.split(".")[0]
+    if base in sys.modules or importlib.util.find_spec(base) is None:
         replace(name)
 # The registry imports the clients of all providers; corpora name two models.
 replace("bfcl_eval.constants.model_config", MODEL_CONFIG_MAPPING={"prompt": Config(False), "fc": Config(True)})

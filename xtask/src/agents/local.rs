@@ -89,7 +89,7 @@ impl LocalModel {
             ..GenerateConfig::default()
         };
         let model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = generate(&model, &[&prompt], &config, &Free).map_err(bad)?;
+        let written = generate(&*model, &[&prompt], &config, &Free).map_err(bad)?;
         let tokens = written.into_iter().next().map(|text| text.tokens).unwrap_or_default();
         let text = self.tokenizer.decode(&tokens).map_err(bad)?;
         let stop = request.sampling.stop.iter().filter_map(|stop| text.find(stop.as_str())).min();

@@ -270,10 +270,36 @@ pub(super) struct Played {
 }
 
 impl Played {
-    /// The first class whose states differ, and both states.
-    pub fn states(&self) -> (&'static str, Value, Value) {
-        let class = self.world.difference(&self.truth).ok().flatten().map_or("", |class| class.name());
-        let state = |world: &World| world.state().get(class).cloned().unwrap_or_default();
-        (class, state(&self.world), state(&self.truth))
+    /// The first class whose states differ, and both states as score files have them.
+    pub fn states(&self, long_context: bool) -> (&'static str, Value, Value) {
+        let class = self.world.difference(&self.truth).ok().flatten();
+        let name = class.map_or("", |class| class.name());
+        let state = |world: &World| {
+            let state = world.state().get(name).cloned().unwrap_or_default();
+            if class != Some(Class::FileSystem) {
+                return state;
+            }
+            // Files are shown as the text of an object, and beside them what is compared too.
+            let root = state.get("root").and_then(Value::as_dict).and_then(|root| root.iter().next());
+            let root = root.map_or(String::new(), |(name, tree)| show_file(&name.to_text(), "None", tree));
+            let members = [
+                (Value::from("long_context"), Value::from(long_context)),
+                (Value::from("root"), Value::from(root)),
+            ];
+            Value::Dict(members.into_iter().collect())
+        };
+        (name, state(&self.world), state(&self.truth))
     }
+}
+
+/// A file or folder as Python prints it; a folder's content is a dictionary, a file's is text.
+fn show_file(name: &str, parent: &str, content: &Value) -> String {
+    let Value::Dict(members) = content else {
+        return format!("<<File: {name}, Content: {}>>", content.to_text());
+    };
+    let members: Vec<String> = members
+        .iter()
+        .map(|(key, value)| format!("{}: {}", key.repr(), show_file(&key.to_text(), name, value)))
+        .collect();
+    format!("<Directory: {name}, Parent: {parent}, Contents: {{{}}}>", members.join(", "))
 }

@@ -84,7 +84,7 @@ pub fn explain(task: &Task, result: &Value, model: &str, error: ErrorType, turn:
             fields(message, vec![("details", Value::Dict(details))])
         }
         ErrorType::StateMismatch => {
-            let (class, ours, theirs) = played.states();
+            let (class, ours, theirs) = played.states(task.id().contains("long_context"));
             let message =
                 format!("Model instance for {class} does not match the state with ground truth instance.");
             let mut differences = Dict::new();

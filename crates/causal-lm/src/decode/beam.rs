@@ -33,7 +33,7 @@ impl Default for BeamConfig {
 /// constraint has texts, and no length penalty, the result is exact.
 ///
 /// # Errors
-/// As [`Session::start`]; [`Error::Config`] for no beams.
+/// As [`Session::start`](super::Session::start); [`Error::Config`] for no beams.
 pub fn beam_search<M: Decoder, C: Constraint>(
     model: &M,
     prompt: &[u32],

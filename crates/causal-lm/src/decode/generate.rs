@@ -62,7 +62,7 @@ pub struct Generated {
 /// A text after each prompt.
 ///
 /// # Errors
-/// As [`Session::start`]; [`Error::Config`] for sampling settings out of range or a constraint that allows nothing.
+/// As [`Session::start`](super::Session::start); [`Error::Config`] for sampling settings out of range or a constraint that allows nothing.
 pub fn generate<M: Decoder, P: AsRef<[u32]>, C: Constraint>(
     model: &M,
     prompts: &[P],

@@ -8,7 +8,7 @@ use crate::{Error, Result};
 /// more; the others are read `rows` at a time.
 ///
 /// # Errors
-/// As [`Session::start`]; [`Error::Sequence`] for an empty completion.
+/// As [`Session::start`](super::Session::start); [`Error::Sequence`] for an empty completion.
 pub fn score_completions<M: Decoder, T: AsRef<[u32]>>(
     model: &M,
     prompt: &[u32],

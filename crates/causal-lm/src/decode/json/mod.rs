@@ -1,6 +1,6 @@
 //! Texts that are JSON of a given schema.
 //!
-//! A schema is compiled into [`schema::Node`]s; a text so far is a set of stacks over them ([`automaton`]), fed byte by
+//! A schema is compiled into nodes; a text so far is a set of stacks over them, fed byte by
 //! byte; a token may follow if its bytes keep a stack alive. Tokens stand in a trie of bytes, so that what they begin
 //! with alike is tried once.
 

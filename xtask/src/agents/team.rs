@@ -146,7 +146,7 @@ pub struct Team {
 }
 
 impl Team {
-    /// The team of `--model`: `policy`, `http:FILE.json`, `local:FOLDER` or `replay:TRACE.jsonl`.
+    /// The team of `--model`: `policy`, `http:FILE.json` or `replay:TRACE.jsonl`.
     ///
     /// # Errors
     /// [`Error::Usage`] for another form or an endpoint's file that does not hold; of the files.
@@ -175,18 +175,8 @@ impl Team {
                 let decider = Arc::new(OnRuntime::new(decider, runtime.handle().clone()));
                 Ok(Self { decider, name, runtime, waits: true })
             }
-            #[cfg(feature = "local-lm")]
-            "local" => {
-                let local = super::local::LocalModel::open(rest.as_ref(), "flex")?;
-                let model = Arc::new(FitContext::new(Arc::new(local)));
-                let name = chat_model::ChatModel::capabilities(&model).model;
-                let decider = Arc::new(LlmDecider::new(model, LlmConfig::default()));
-                Ok(Self { decider, name, runtime, waits: false })
-            }
-            #[cfg(not(feature = "local-lm"))]
-            "local" => Err(Error::Usage("--model local: build with --features local-lm".into())),
             _ => Err(Error::Usage(format!(
-                "--model {model}: accepts policy, http:FILE.json, local:FOLDER, replay:TRACE.jsonl"
+                "--model {model}: accepts policy, http:FILE.json, replay:TRACE.jsonl"
             ))),
         }
     }

@@ -63,8 +63,7 @@ pub struct Seed {
 pub struct Model {
     /// policy (rules, no language model), http:FILE.json (an endpoint that speaks OpenAI's chat completions; the file
     /// holds `endpoint` with base_url, model and the name of the variable with the key, and if wanted `budget`, `cache`,
-    /// `retry`, `asked`), local:FOLDER (a model of causal-lm with its tokenizer; needs the feature local-lm), or
-    /// replay:TRACE.jsonl
+    /// `retry`, `asked`), or replay:TRACE.jsonl
     #[arg(long, value_name = "MODEL", default_value = "policy")]
     pub model: String,
 }

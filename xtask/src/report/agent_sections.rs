@@ -35,7 +35,7 @@ pub fn lead(evaluations: &[Evaluation]) -> String {
         let found = (best(evaluation, metric, less, false), best(evaluation, metric, less, true));
         let (Some(team), Some(baseline)) = found else { continue };
         let (Some(own), Some(theirs)) = (value(team, metric), value(baseline, metric)) else { continue };
-        let verb = if (own < theirs) == less { "beats" } else { "does not beat" };
+        let verb = if (own < theirs) == less { "is ahead of" } else { "is not ahead of" };
         let name = metric.to_uppercase();
         parts.push(format!(
             "in {} the team {} with {name} {own:.3} {verb} the best model alone ({}, {theirs:.3})",

@@ -66,10 +66,10 @@ impl Package {
                 std::fs::read_to_string(&path).map_err(|source| Error::io(&path, source))
             }
             Files::Wheel(files) => {
-                let missing = || Error::format(&self.place(name), None, "the wheel has no such file");
+                let missing = || Error::format(self.place(name), None, "the wheel has no such file");
                 let bytes = files.get(&format!("bfcl_eval/{name}")).ok_or_else(missing)?;
                 String::from_utf8(bytes.clone())
-                    .map_err(|error| Error::format(&self.place(name), None, error.to_string()))
+                    .map_err(|error| Error::format(self.place(name), None, error.to_string()))
             }
         }
     }
@@ -83,7 +83,7 @@ impl Package {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let parse = |(at, line): (usize, &str)| {
             json::parse(line)
-                .map_err(|error| Error::format(&self.place(name), Some(at + 1), error.to_string()))
+                .map_err(|error| Error::format(self.place(name), Some(at + 1), error.to_string()))
         };
         lines.map(parse).collect()
     }

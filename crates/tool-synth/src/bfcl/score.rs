@@ -96,8 +96,7 @@ pub fn score(settings: &Settings<'_>) -> Result<Vec<Score>> {
         }
         for file in files(&folder, "_result.json")? {
             let Some(category) = category_of(&file) else { continue };
-            let wanted =
-                settings.categories.is_empty() || settings.categories.iter().any(|other| *other == category);
+            let wanted = settings.categories.is_empty() || settings.categories.contains(&category);
             let kind = kind_of(&category);
             let (Some(kind), true) = (kind, wanted) else { continue };
             let mut results = read_lines(&file)?;

@@ -15,7 +15,7 @@ use crate::data::Window;
 /// The codec of a catalogue's titles with a tokenizer of `vocab_size` tokens learned from them.
 ///
 /// # Errors
-/// [`Error::Config`] if `vocab_size` is too small for bytes and special tokens.
+/// [`Error::Config`](crate::Error::Config) if `vocab_size` is too small for bytes and special tokens.
 #[cfg(feature = "text")]
 pub fn learn_titles(titles: &[String], vocab_size: usize) -> Result<(ItemCodec, causal_lm::Tokenizer)> {
     // In the order of the codec's own tokens, so that they have the same numbers.

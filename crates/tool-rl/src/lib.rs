@@ -10,7 +10,7 @@
 //!
 //! The parts are apart from each other, so that each can be exchanged alone and a method is a choice of parts ([`Method`]):
 //!
-//! - worlds: [`env`] with simulated tool servers, failures on order, replays of recorded calls; [`backoffice`], a generated office with
+//! - worlds: [`env`](mod@env) with simulated tool servers, failures on order, replays of recorded calls; [`backoffice`], a generated office with
 //!   decoys and side effects;
 //! - rewards as data: [`reward`], with bounds and an audit for rewards that pay for idling; [`judge`] for what only a model can say;
 //! - credit: [`credit`], from rewards of steps to advantages of tokens; plain numbers;

@@ -67,11 +67,19 @@ fn finished(comparison: &PreferenceComparison) -> impl Iterator<Item = (usize, &
         .map(|arm| (ARMS.iter().position(|known| known.name == arm.name).unwrap_or(0), arm))
 }
 
+/// A name for pictures, where there is little room: without a beta that all share.
+fn label(comparison: &PreferenceComparison, arm: &ArmResult) -> String {
+    match comparison.experiment.betas.len() {
+        1 => format!("{} {}", arm.name.to_uppercase(), arm.about),
+        _ => arm.title(),
+    }
+}
+
 fn by_round(comparison: &PreferenceComparison, metric: &str) -> Vec<Band> {
     finished(comparison)
         .filter(|(_, arm)| arm.rounds.rounds > 0 && DRAWN.contains(&arm.name.as_str()))
         .map(|(colour, arm)| Band {
-            name: arm.title(),
+            name: label(comparison, arm),
             colour,
             points: arm
                 .curve(metric)
@@ -149,7 +157,9 @@ fn bias(comparison: &PreferenceComparison) -> Section {
 
 fn histogram(comparison: &PreferenceComparison) -> Section {
     let mut rows = vec![("data (targets)".to_owned(), comparison.target_deciles())];
-    rows.extend(finished(comparison).map(|(_, arm)| (arm.title(), comparison.recommended_deciles(arm))));
+    rows.extend(
+        finished(comparison).map(|(_, arm)| (label(comparison, arm), comparison.recommended_deciles(arm))),
+    );
     let caption = "First recommendations by tenths of the catalogue, from the least to the most popular items, beside the \
                    shares of the data.";
     section(

@@ -61,7 +61,7 @@ pub fn write<M: Module, T: Serialize>(module: &M, optimizer: &AdamW, notes: &T) 
     serialize(views, Some(HashMap::from([(HEADER.to_owned(), header)]))).map_err(broken)
 }
 
-/// `module` and `optimizer` as they were when [`write`] made the file, and its notes.
+/// `module` and `optimizer` as they were when [`write()`] made the file, and its notes.
 ///
 /// # Errors
 /// [`rec_core::Error::Invalid`] if the file is damaged or of another shape.

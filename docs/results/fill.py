@@ -57,7 +57,7 @@ def bench(files):
         value = json.loads(pathlib.Path(f).read_text())
         data = value["data"]["name"] if isinstance(value.get("data"), dict) else value.get("data")
         for case in value["cases"]:
-            where = "generated" if case["generated"] else data
+            where = "generated" if case.get("generated") else data
             for name, own in case["ours"]["seconds"].items():
                 lines.append(f"| {where} | {case['name']} | ours, {name} | {own['median']:.4g} | | |")
             for peer in case["peers"]:

@@ -275,8 +275,12 @@ impl Played {
         let class = self.world.difference(&self.truth).ok().flatten();
         let name = class.map_or("", |class| class.name());
         let state = |world: &World| {
-            let state = world.state().get(name).cloned().unwrap_or_default();
+            let mut state = world.state().get(name).cloned().unwrap_or_default();
             if class != Some(Class::FileSystem) {
+                // An attribute that never differs, so worlds do not keep it.
+                if let (Some(Class::Trading | Class::Travel), Value::Dict(members)) = (class, &mut state) {
+                    members.insert(Value::from("long_context"), Value::from(long_context));
+                }
                 return state;
             }
             // Files are shown as the text of an object, and beside them what is compared too.

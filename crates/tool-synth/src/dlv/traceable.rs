@@ -5,6 +5,8 @@
 
 use rec_core::Json;
 
+use crate::engine::solver::MONTHS;
+
 /// `text` must be normalised by [`normal`].
 fn says(text: &str, phrase: &str) -> bool {
     let phrase = normal(phrase);
@@ -62,21 +64,6 @@ const NUMBERS: [&str; 21] = [
     "eighteen",
     "nineteen",
     "twenty",
-];
-
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
 ];
 
 const CURRENCIES: &[(&str, &[&str])] = &[

@@ -25,7 +25,7 @@ use self::rank::{Fit, Known, query, rank};
 use super::action::{Decision, Origin, render};
 use crate::schema;
 
-pub(crate) use self::lexicon::words_of;
+pub(crate) use self::lexicon::{MONTHS, words_of};
 
 /// Below this a tool does not fit.
 const THRESHOLD: f64 = 0.42;

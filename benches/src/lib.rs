@@ -1,1 +1,4 @@
-//! Criterion benchmarks of the hot paths; run with `cargo bench -p benches --profile dev`.
+//! Criterion benchmarks of the hot paths (`cargo bench -p benches --profile dev`), and what `cargo xtask bench` and the program
+//! `lm_throughput` time of language models.
+
+pub mod language_model;

@@ -29,6 +29,8 @@ pub mod tokens;
 pub mod train;
 mod weights;
 
+pub use burn;
+
 pub use batch::{Batch, Sequence};
 pub use cache::Cache;
 pub use config::{CausalLmConfig, RopeScaling};

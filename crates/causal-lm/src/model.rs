@@ -316,7 +316,11 @@ impl CausalLm {
             fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
                 let wanted = parameter.val().is_require_grad();
                 parameter.map(|value| {
-                    let value = as_type(value.detach(), self.0);
+                    // Without autodiff, so that the result is a leaf of its own.
+                    let value = match value.device().is_autodiff() {
+                        true => Tensor::from_inner(as_type(value.inner(), self.0)),
+                        false => as_type(value, self.0),
+                    };
                     if wanted { value.require_grad() } else { value }
                 })
             }

@@ -252,3 +252,17 @@ fn a_snapshot_decodes_as_its_model_did() {
         assert!((score - f64::from(expected)).abs() < 1e-4, "{score} and {expected}");
     }
 }
+
+#[test]
+fn a_model_for_training_can_be_cast() {
+    let model = shaken(&shape(4, 2, true, true), &Device::flex().autodiff());
+    let half = model.clone().cast(burn::tensor::DType::BF16).unwrap();
+    let batch = Batch::new(&[Sequence::new(&[3, 1, 4], &[1, 5])]).unwrap();
+    let gradients = |model: &CausalLm| {
+        let tape = Tape::record(model, &batch, &mut Pass::default()).unwrap();
+        let loss = tape.cross_entropy();
+        tape.backward(loss).norm()
+    };
+    let (whole, half) = (gradients(&model), gradients(&half));
+    assert!(half > 0.0 && (whole - half).abs() < 0.05 * whole, "{whole} {half}");
+}

@@ -1,6 +1,7 @@
 //! `bench`: our hot paths, timed alone or in turn with Python libraries on the same split, one process a measurement.
 
 mod environments;
+mod language_models;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -202,6 +203,40 @@ const CASES: &[Case] = &[
         about: "collecting and learning with A2C in 100 environments of KuaiRec's shape",
         ours: Ours::Generated(environments::a2c),
         peer: None,
+    },
+    Case {
+        name: "causal-lm-1m",
+        about: "SFT and DPO steps on 16 sequences of 52 + 12 tokens and greedy decoding, a million parameters",
+        ours: Ours::Generated(language_models::one_million),
+        peer: Some(Peer {
+            script: "torch_causal_lm.py",
+            needs: None,
+            takes_split: false,
+            arguments: &["1m", "--repeats", "5"],
+            values: &[
+                ("PyTorch, SFT step", "/sft/median", "sft"),
+                ("PyTorch, DPO step", "/dpo/median", "dpo"),
+                ("transformers, 64 tokens greedily", "/greedy_1/median", "greedy_1"),
+                ("transformers, 64 tokens, 32 rows", "/greedy_32/median", "greedy_32"),
+            ],
+        }),
+    },
+    Case {
+        name: "causal-lm-5m",
+        about: "SFT and DPO steps on 16 sequences of 52 + 12 tokens and greedy decoding, five million parameters",
+        ours: Ours::Generated(language_models::five_million),
+        peer: Some(Peer {
+            script: "torch_causal_lm.py",
+            needs: None,
+            takes_split: false,
+            arguments: &["5m", "--repeats", "5"],
+            values: &[
+                ("PyTorch, SFT step", "/sft/median", "sft"),
+                ("PyTorch, DPO step", "/dpo/median", "dpo"),
+                ("transformers, 64 tokens greedily", "/greedy_1/median", "greedy_1"),
+                ("transformers, 64 tokens, 32 rows", "/greedy_32/median", "greedy_32"),
+            ],
+        }),
     },
 ];
 

@@ -89,7 +89,7 @@ fn rows(comparison: &ToolComparison, table: Table) -> Vec<(String, Vec<Cell>)> {
         let trained = rows.iter().filter(|result| !matches!(result.row.kind, Kind::Scripted(_)));
         let values = trained.filter_map(|result| result.metric(metric));
         let most = values.map(|value| value.mean).fold(f64::NEG_INFINITY, f64::max);
-        if MARKED.contains(&metric) { most } else { f64::NAN }
+        if MARKED.contains(&metric) && most > 0.0 { most } else { f64::NAN }
     };
     let best: Vec<f64> = SHOWN.iter().map(|(metric, _, _)| best(metric)).collect();
     let row = |result: &&RowResult| {

@@ -114,11 +114,6 @@ impl Setup {
             ..TrainConfig::default()
         }
     }
-
-    /// Episodes that an online row collects.
-    pub fn episodes(&self) -> u64 {
-        self.iterations * (self.tasks * self.group) as u64
-    }
 }
 
 /// Learning rates that are tried for every method, on seeds that the tables do not use.

@@ -461,7 +461,10 @@ impl ToolComparison {
                     difference.minus.clone(),
                     tasks.map_or("", |pair| pair.1).to_owned(),
                     format!("{:+.1}", 100.0 * difference.values.mean),
-                    format!("± {:.1}", 100.0 * difference.half),
+                    match difference.half.is_finite() {
+                        true => format!("± {:.1}", 100.0 * difference.half),
+                        false => "–".to_owned(),
+                    },
                     difference.values.runs.len().to_string(),
                     if difference.needed { "yes".into() } else { String::new() },
                     difference.role.to_owned(),

@@ -5,6 +5,7 @@ use std::ops::Range;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
 
+use crate::cpu::training::Keep;
 use crate::projection::Pass;
 use crate::tokens::Tokens;
 use crate::{CausalLm, Error, Result};
@@ -39,9 +40,7 @@ impl Batch {
     /// # Errors
     /// [`Error::Sequence`] for an empty prompt or completion; [`Error::Config`] if there are no sequences.
     pub fn new(sequences: &[Sequence]) -> Result<Self> {
-        let rows: Vec<&[u32]> = sequences.iter().map(|sequence| sequence.tokens.as_slice()).collect();
-        let tokens = Tokens::right_padded(&rows, 0)?;
-        let (mut sources, mut targets, mut spans) = (Vec::new(), Vec::new(), Vec::new());
+        let mut places = Vec::with_capacity(sequences.len());
         for (row, Sequence { tokens: ids, completion }) in sequences.iter().enumerate() {
             if *completion == 0 {
                 return Err(Error::sequence(
@@ -52,14 +51,50 @@ impl Batch {
             if *completion >= ids.len() {
                 return Err(Error::sequence(row, "has an empty completion"));
             }
-            let first = targets.len();
-            for at in *completion..ids.len() {
-                sources.push((row * tokens.length() + at - 1) as i32);
-                targets.push(ids[at] as i32);
+            places.push([*completion..ids.len()]);
+        }
+        let rows = sequences.iter().zip(&places);
+        Self::of_ranges(&rows.map(|(own, places)| (own.tokens.as_slice(), &places[..])).collect::<Vec<_>>())
+    }
+
+    /// Rows of tokens, of which those at the given places are completion: several stretches a row, as in conversations where
+    /// others speak in between, or none. Places ascend.
+    ///
+    /// # Errors
+    /// [`Error::Sequence`] for a row without tokens, and for places that do not ascend, are no tokens, or are the first token;
+    /// [`Error::Config`] if there are no rows, or no places in any.
+    pub fn of_ranges(rows: &[(&[u32], &[Range<usize>])]) -> Result<Self> {
+        let all: Vec<&[u32]> = rows.iter().map(|row| row.0).collect();
+        let tokens = Tokens::right_padded(&all, 0)?;
+        let (mut sources, mut targets, mut spans) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, (ids, ranges)) in rows.iter().enumerate() {
+            let (first, mut next) = (targets.len(), 1);
+            for range in *ranges {
+                if range.start < next || range.end > ids.len() || range.end < range.start {
+                    let what = format!("has no completion at {range:?} among {} tokens", ids.len());
+                    return Err(Error::sequence(row, what));
+                }
+                next = range.end.max(next);
+                sources.extend(range.clone().map(|at| (row * tokens.length() + at - 1) as i32));
+                targets.extend(ids[range.clone()].iter().map(|&id| id as i32));
             }
             spans.push(first..targets.len());
         }
+        if targets.is_empty() {
+            return Err(Error::config("batch", "has no completion in any row"));
+        }
         Ok(Self { tokens, sources, targets, spans })
+    }
+
+    /// For each row, which of its tokens predict a completion token.
+    pub(crate) fn sources(&self, row: usize) -> impl Iterator<Item = usize> + '_ {
+        let first = row * self.tokens.length();
+        self.sources[self.spans[row].clone()].iter().map(move |&source| source as usize - first)
+    }
+
+    /// The completion tokens of a row.
+    pub(crate) fn targets(&self, row: usize) -> impl Iterator<Item = u32> + '_ {
+        self.targets[self.spans[row].clone()].iter().map(|&target| target as u32)
     }
 
     /// The padded rows.
@@ -108,8 +143,9 @@ impl CausalLm {
         let dropped = pass.dropout.is_some() && self.has_adapter(pass.slot);
         if !self.device().is_autodiff() && !dropped && crate::cpu::fits(self) {
             batch.tokens.check(self.config().vocab_size, self.config().max_position_embeddings)?;
-            let found = self.home().lend(self).workspace().forward(self, batch, pass.slot);
-            return Ok(crate::cpu::weights::flat(found, &self.device()));
+            let mut loan = self.home().lend(self);
+            let found = loan.workspace().forward(self, batch, pass.slot, Keep::default());
+            return Ok(crate::cpu::weights::flat(found.log_probs, &self.device()));
         }
         let hidden = self.forward(&batch.tokens, pass)?;
         let [rows, length, width] = hidden.dims();

@@ -4,6 +4,7 @@
 //! - [`Batch`] holds prompts with completions; [`CausalLm::completion_log_probs`] computes their log-probabilities, with
 //!   logits at completion positions only.
 //! - [`Tape`] records them so that any loss can go back through them; [`Trainer`] accumulates, clips and steps.
+//! - [`HostTape`] and [`CausalLm::readings`] give and take slices, entropies and last states too, for losses by hand.
 //! - [`CausalLm::add_lora`], [`CausalLm::freeze_reference`] and [`Slot`]: policy and reference share one base.
 //! - [`generate()`], [`beam_search`] and [`score_completions`] decode, free or under a [`Constraint`] such as [`Trie`] or
 //!   [`JsonSchema`]; a [`Snapshot`] in place of the model spares many short calls its copy.
@@ -23,6 +24,7 @@ pub mod lora;
 pub mod model;
 pub mod optimizer;
 pub mod projection;
+pub mod reading;
 #[cfg(feature = "text")]
 pub mod tokenizer;
 pub mod tokens;
@@ -34,6 +36,7 @@ pub use burn;
 pub use batch::{Batch, Sequence};
 pub use cache::Cache;
 pub use config::{CausalLmConfig, RopeScaling};
+pub use cpu::training::{ReadingGradients, Readings};
 pub use decode::{
     BeamConfig, Constraint, Decoder, Free, GenerateConfig, Generated, JsonSchema, Sampling, Session,
     Snapshot, Trie, Vocabulary, beam_search, generate, score_completions,
@@ -44,6 +47,7 @@ pub use lora::LoraConfig;
 pub use model::CausalLm;
 pub use optimizer::{AdamW, AdamWConfig, ParameterGradients};
 pub use projection::{Pass, Slot};
+pub use reading::HostTape;
 #[cfg(feature = "text")]
 pub use tokenizer::Tokenizer;
 pub use tokens::Tokens;

@@ -35,7 +35,8 @@ impl ParameterGradients {
         Self(take.taken)
     }
 
-    pub(crate) fn of_values(values: Vec<Option<Vec<f32>>>, device: &Device) -> Self {
+    /// Gradients that were computed by hand, parameter by parameter, for parameters on `device`.
+    pub fn from_values(values: Vec<Option<Vec<f32>>>, device: &Device) -> Self {
         let device = device.clone().inner();
         let flat = |values| crate::cpu::weights::flat(values, &device);
         Self(values.into_iter().map(|values| values.map(flat)).collect())
@@ -44,6 +45,12 @@ impl ParameterGradients {
     /// One entry per parameter; none where the loss does not depend on it or it is frozen.
     pub fn parameters(&self) -> &[Option<Tensor<1>>] {
         &self.0
+    }
+
+    /// Those of a module whose first parameters these are of, and `others` of the rest.
+    pub fn then(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
     }
 
     /// `self + weight * other`.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::checkpoint;
+use crate::cpu::training::{Keep, ReadingGradients};
 use crate::cpu::{self, Loan};
 use crate::optimizer::{AdamW, AdamWConfig, ParameterGradients};
 use crate::projection::{Pass, host};
@@ -124,8 +125,9 @@ impl<'a> Tape<'a> {
         }
         batch.tokens().check(model.config().vocab_size, model.config().max_position_embeddings)?;
         let mut loan = model.home().lend(model);
-        let found = loan.workspace().forward(model, batch, pass.slot);
-        let log_probs = cpu::weights::flat(found, &model.device()).require_grad();
+        let keep = Keep { traces: true, ..Keep::default() };
+        let found = loan.workspace().forward(model, batch, pass.slot, keep);
+        let log_probs = cpu::weights::flat(found.log_probs, &model.device()).require_grad();
         Ok(Self { model, batch, log_probs, fused: Some(loan) })
     }
 
@@ -152,8 +154,9 @@ impl<'a> Tape<'a> {
             Some(gradient) => host(gradient),
             None => vec![0.0; self.batch.completion_tokens()],
         };
-        let gradients = loan.workspace().backward(self.model, &factors);
-        ParameterGradients::of_values(gradients, &self.model.device())
+        let by = ReadingGradients { log_probs: &factors, ..ReadingGradients::default() };
+        let gradients = loan.workspace().backward(self.model, by);
+        ParameterGradients::from_values(gradients, &self.model.device())
     }
 }
 

@@ -4,8 +4,9 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use causal_lm::{
-    Batch, CausalLm, CausalLmConfig, Decoder, Free, GenerateConfig, LoraConfig, ParameterGradients, Pass,
-    Sequence, Session, Slot, Snapshot, Tape, Tokens, TrainConfig, Trainer, Trie, generate, score_completions,
+    Batch, CausalLm, CausalLmConfig, Decoder, Free, GenerateConfig, HostTape, LoraConfig, ParameterGradients,
+    Pass, ReadingGradients, Sequence, Session, Slot, Snapshot, Tape, Tokens, TrainConfig, Trainer, Trie,
+    generate, score_completions,
 };
 use proptest::prelude::*;
 
@@ -111,6 +112,42 @@ fn gradients_are_those_of_burns_autodiff() {
             }
         }
     }
+}
+
+#[test]
+fn stretches_of_a_row_are_read_as_they_are_in_the_whole() {
+    let model = shaken(&shape(4, 2, true, true), &Device::flex().autodiff());
+    let texts: [&[u32]; 4] = [&[3, 1, 4, 1, 5, 9, 2, 6], &[5, 3, 5], &[8, 9, 7, 9, 3, 2], &[2]];
+    let ranges: [&[std::ops::Range<usize>]; 4] = [&[1..3, 5..6], &[], &[2..2, 3..4, 4..6], &[]];
+    let batch = Batch::of_ranges(&texts.into_iter().zip(ranges).collect::<Vec<_>>()).unwrap();
+    assert_eq!(batch.completion_tokens(), 6);
+    assert_eq!(batch.spans(), [0..3, 3..3, 3..6, 6..6]);
+    let mut expected = Vec::new();
+    for (text, ranges) in texts.iter().zip(ranges) {
+        for at in ranges.iter().cloned().flatten() {
+            let alone = Batch::new(&[Sequence::new(&text[..at], &text[at..=at])]).unwrap();
+            expected.extend(floats(model.token_log_probs(&alone, &mut Pass::default()).unwrap()));
+        }
+    }
+    let by_burn = floats(model.token_log_probs(&batch, &mut Pass::default()).unwrap());
+    assert_near(&by_burn, &expected, 1e-5, "log-probabilities");
+    let tape = HostTape::record(&model, &batch, Slot::Active, true).unwrap().expect("a model that fits");
+    assert_near(&tape.readings().log_probs, &expected, 1e-5, "log-probabilities");
+    let plain = model.readings(&batch, Slot::Active).unwrap().expect("a model that fits");
+    assert_eq!(plain, *tape.readings(), "without traces");
+    assert_eq!(plain.states.len(), 6 * 24);
+    // The same loss by either tape.
+    let recorded = Tape::record(&model, &batch, &mut Pass::default()).unwrap();
+    let loss = recorded.token_log_probs().mul_scalar(0.5).sum();
+    let expected = recorded.backward(loss);
+    let by = ReadingGradients { log_probs: &[0.5; 6], ..ReadingGradients::default() };
+    for (found, expected) in tape.backward(by).parameters().iter().zip(expected.parameters()) {
+        assert_eq!(found.clone().map(floats), expected.clone().map(floats));
+    }
+    for wrong in [&[0..2][..], &[3..2], &[2..4, 3..5], &[1..9]] {
+        assert!(Batch::of_ranges(&[(texts[0], wrong)]).is_err(), "{wrong:?}");
+    }
+    assert!(Batch::of_ranges(&[(texts[0], &[]), (texts[1], &[2..2])]).is_err());
 }
 
 #[test]

@@ -409,6 +409,33 @@ pub(crate) fn log_sums(target: &mut [f32], logits: &[f32], width: usize) {
     );
 }
 
+/// [`log_sums`], and the entropy of each row's softmax: with `e = exp(x - most)`, `log sum e - sum e (x - most) / sum e`.
+pub(crate) fn log_sums_and_entropies(sums: &mut [f32], entropies: &mut [f32], logits: &[f32], width: usize) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for ((target, entropy), row) in sums.iter_mut().zip(entropies).zip(logits.chunks_exact(width)) {
+                let most = largest(row);
+                let (mut lanes, mut weighted) = ([0.0f32; LANES], [0.0f32; LANES]);
+                let (chunks, rest) = row.as_chunks::<LANES>();
+                for chunk in chunks {
+                    for i in 0..LANES {
+                        let e = exp(chunk[i] - most);
+                        lanes[i] += e;
+                        weighted[i] = e.mul_add(chunk[i] - most, weighted[i]);
+                    }
+                }
+                // As `log_sums` adds, so that both give the same bits.
+                let sum = lanes.iter().sum::<f32>() + rest.iter().map(|x| exp(x - most)).sum::<f32>();
+                let mean = weighted.iter().sum::<f32>()
+                    + rest.iter().map(|x| exp(x - most) * (x - most)).sum::<f32>();
+                *target = most + sum.ln();
+                *entropy = sum.ln() - mean / sum;
+            }
+        },
+    );
+}
+
 /// In place of logits, the gradient by them of `sum of factor * log softmax[target]`.
 pub(crate) fn log_softmax_backward(
     logits: &mut [f32],
@@ -427,6 +454,39 @@ pub(crate) fn log_softmax_backward(
             }
         },
     );
+}
+
+/// What [`log_softmax_and_entropy_backward`] knows of each row.
+#[derive(Clone, Copy)]
+pub(crate) struct BySoftmax<'a> {
+    pub sums: &'a [f32],
+    pub targets: &'a [u32],
+    pub by_log_probs: &'a [f32],
+}
+
+/// [`log_softmax_backward`] with a loss that has a gradient by each row's entropy as well; given are entropies with their
+/// gradients. The entropy's gradient by logit `j` is `-p_j (log p_j + H)`.
+pub(crate) fn log_softmax_and_entropy_backward(
+    logits: &mut [f32],
+    rows: BySoftmax<'_>,
+    entropies: impl Iterator<Item = (f32, f32)>,
+    width: usize,
+) {
+    let BySoftmax { sums, targets, by_log_probs } = rows;
+    let rows = logits.chunks_exact_mut(width).zip(sums).zip(targets).zip(by_log_probs).zip(entropies);
+    for ((((row, &sum), &target), &factor), (entropy, by_entropy)) in rows {
+        vectorized(
+            #[inline(always)]
+            || {
+                let constant = by_entropy.mul_add(entropy, factor);
+                for x in row.iter_mut() {
+                    let log_p = *x - sum;
+                    *x = -exp(log_p) * by_entropy.mul_add(log_p, constant);
+                }
+            },
+        );
+        row[target as usize] += factor;
+    }
 }
 
 /// Turns the two halves of every head of a row by the angles of its position; back if `back`.

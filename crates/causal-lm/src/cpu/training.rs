@@ -30,6 +30,37 @@ pub(crate) struct Workspace {
     slot: Slot,
 }
 
+/// What a pass finds beside log-probabilities, and whether it can be gone back through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Keep {
+    /// What the backward pass needs. Without, two layers' buffers are used in turn.
+    pub traces: bool,
+    pub entropies: bool,
+    pub states: bool,
+}
+
+/// What a model says at the completion tokens of a batch, sequence by sequence.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Readings {
+    /// `log p` of each token given what is before it.
+    pub log_probs: Vec<f32>,
+    /// The entropy (nats) of the distribution that each is from; empty if not asked for.
+    pub entropies: Vec<f32>,
+    /// The last state, normed, from which each is predicted: `[completion tokens, hidden]`; empty if not asked for.
+    pub states: Vec<f32>,
+}
+
+/// The gradients of a loss by [`Readings`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReadingGradients<'a> {
+    /// By each log-probability.
+    pub log_probs: &'a [f32],
+    /// By each entropy; empty for 0 everywhere.
+    pub entropies: &'a [f32],
+    /// By the states; empty for 0 everywhere.
+    pub states: &'a [f32],
+}
+
 /// Whole sequences, and what their pass leaves behind.
 #[derive(Debug, Default)]
 struct Group {
@@ -48,6 +79,7 @@ struct Group {
     logits: Vec<f32>,
     log_sums: Vec<f32>,
     log_probs: Vec<f32>,
+    entropies: Vec<f32>,
     /// Gradients by the norms' weights: two of each layer, the last one's.
     by_norms: Vec<f32>,
     /// Gradients by the biases of queries, keys and values of each layer.
@@ -100,26 +132,38 @@ impl Workspace {
         Self { weights: Weights::new(model), groups: Vec::new(), used: 0, slot: Slot::Off }
     }
 
-    /// The log-probabilities of all completion tokens, sequence by sequence. The adapters of `slot` are merged, so
-    /// nothing of their inputs is dropped.
-    pub fn forward(&mut self, model: &CausalLm, batch: &Batch, slot: Slot) -> Vec<f32> {
+    /// The log-probabilities of all completion tokens, sequence by sequence, and what else is to be kept. The adapters of
+    /// `slot` are merged, so nothing of their inputs is dropped.
+    pub fn forward(&mut self, model: &CausalLm, batch: &Batch, slot: Slot, keep: Keep) -> Readings {
         self.weights.read(model, slot);
         self.slot = slot;
         self.fill(batch);
         let weights = &self.weights;
-        self.groups[..self.used].par_iter_mut().with_max_len(1).for_each(|group| group.forward(weights));
-        self.groups[..self.used].iter().flat_map(|group| group.log_probs.iter().copied()).collect()
+        let groups = self.groups[..self.used].par_iter_mut().with_max_len(1);
+        groups.for_each(|group| group.forward(weights, keep));
+        let mut found = Readings::default();
+        for group in &self.groups[..self.used] {
+            found.log_probs.extend_from_slice(&group.log_probs);
+            found.entropies.extend_from_slice(&group.entropies);
+            if keep.states {
+                found.states.extend_from_slice(&group.states);
+            }
+        }
+        found
     }
 
     /// Cuts a batch into groups.
     fn fill(&mut self, batch: &Batch) {
-        let (tokens, spans) = (batch.tokens(), batch.spans());
-        let lengths: Vec<usize> = tokens.spans().iter().map(|span| span.len() - 1).collect();
-        let total: usize = lengths.iter().sum();
+        let tokens = batch.tokens();
+        // What comes after the last token that predicts is seen by none that does.
+        let length = |row: usize| batch.sources(row).last().map_or(0, |last| last + 1);
+        let lengths: Vec<(usize, usize)> =
+            (0..tokens.rows()).map(|row| (row, length(row))).filter(|own| own.1 > 0).collect();
+        let total: usize = lengths.iter().map(|own| own.1).sum();
         // An even number, so that two threads have as much to do.
         let wanted = total.div_ceil(GROUP).next_multiple_of(2).min(lengths.len()).max(1);
-        let (mut row, mut left, mut used) = (0, total, 0);
-        while row < lengths.len() {
+        let (mut at, mut left, mut used) = (0, total, 0);
+        while at < lengths.len() {
             if self.groups.len() == used {
                 self.groups.push(Group::default());
             }
@@ -131,40 +175,42 @@ impl Workspace {
             group.targets.clear();
             group.bounds.clear();
             group.bounds.push(0);
-            while row < lengths.len() {
-                let (first, length) = (group.ids.len(), lengths[row]);
+            while at < lengths.len() {
+                let (first, (row, length)) = (group.ids.len(), lengths[at]);
                 // As near to its share as whole sequences come.
                 if first > 0 && first + length / 2 > share {
                     break;
                 }
-                let ids = tokens.row(row);
-                group.ids.extend_from_slice(&ids[..length]);
+                group.ids.extend_from_slice(&tokens.row(row)[..length]);
                 group.bounds.push(first + length);
-                let completion = spans[row].len();
-                group.sources.extend(first + length - completion..first + length);
-                group.targets.extend_from_slice(&ids[ids.len() - completion..]);
+                group.sources.extend(batch.sources(row).map(|source| first + source));
+                group.targets.extend(batch.targets(row));
                 left -= length;
-                row += 1;
+                at += 1;
             }
         }
         self.used = used;
     }
 
-    /// From the gradient of a loss by the log-probabilities, the gradient by each trained parameter, in the order in
-    /// which the model shows them.
-    pub fn backward(&mut self, model: &CausalLm, factors: &[f32]) -> Vec<Option<Vec<f32>>> {
-        let mut rest = factors;
-        let shares: Vec<&[f32]> = self.groups[..self.used]
+    /// From the gradient of a loss by what [`Workspace::forward`] found, traces kept, the gradient by each trained parameter,
+    /// in the order in which the model shows them.
+    pub fn backward(&mut self, model: &CausalLm, by: ReadingGradients<'_>) -> Vec<Option<Vec<f32>>> {
+        let hidden = self.weights.sizes.hidden;
+        let mut rest = by;
+        let shares: Vec<ReadingGradients<'_>> = self.groups[..self.used]
             .iter()
             .map(|group| {
-                let (own, others) = rest.split_at(group.targets.len());
-                rest = others;
-                own
+                let count = group.targets.len();
+                ReadingGradients {
+                    log_probs: share(&mut rest.log_probs, count),
+                    entropies: share(&mut rest.entropies, count),
+                    states: share(&mut rest.states, count * hidden),
+                }
             })
             .collect();
         let weights = &self.weights;
         let groups = self.groups[..self.used].par_iter_mut().with_max_len(1).zip(shares);
-        groups.for_each(|(group, factors)| group.backward(weights, factors));
+        groups.for_each(|(group, by)| group.backward(weights, by));
         self.parameter_gradients(model)
     }
 
@@ -213,6 +259,13 @@ impl Workspace {
         }
         found
     }
+}
+
+/// The first `count` of `all`, which keeps the others; nothing of nothing.
+fn share<'a>(all: &mut &'a [f32], count: usize) -> &'a [f32] {
+    let (own, others) = all.split_at(count.min(all.len()));
+    *all = others;
+    own
 }
 
 /// A gradient that is asked for.
@@ -364,20 +417,24 @@ fn part_of(sizes: Sizes, part: usize) -> (usize, usize) {
 }
 
 impl Group {
-    fn forward(&mut self, weights: &Weights) {
+    fn forward(&mut self, weights: &Weights, keep: Keep) {
         let Sizes { hidden, vocabulary, .. } = weights.sizes;
         let epsilon = weights.config.rms_norm_eps as f32;
         let count = self.ids.len();
-        self.layers.resize_with(weights.layers.len() + 1, Trace::default);
+        let depth = weights.layers.len();
+        self.layers.resize_with(depth + 1, Trace::default);
         let x = room(&mut self.layers[0].x, count * hidden);
         for (x, &id) in x.chunks_exact_mut(hidden).zip(&self.ids) {
             x.copy_from_slice(&weights.embedding[id as usize * hidden..][..hidden]);
         }
+        // In which buffers a layer's pass is left.
+        let place = |at: usize| if keep.traces { at } else { at % 2 };
         for (at, layer) in weights.layers.iter().enumerate() {
-            let [trace, next] = &mut self.layers[at..at + 2] else { unreachable!("one more than layers") };
+            let (before, after) = (place(at), place(at + 1));
+            let [trace, next] = self.layers.get_disjoint_mut([before, after]).expect("one more than layers");
             trace.forward(&mut next.x, layer, weights, &self.bounds, &mut self.scratch);
         }
-        let top = &self.layers[weights.layers.len()].x;
+        let top = &self.layers[place(depth)].x;
         let wanted = self.sources.len();
         let last = room(&mut self.last, wanted * hidden);
         for (last, &source) in last.chunks_exact_mut(hidden).zip(&self.sources) {
@@ -388,28 +445,38 @@ impl Group {
         let logits = room(&mut self.logits, wanted * vocabulary);
         let states = View::new(states, wanted, hidden);
         multiply(logits, vocabulary, Into::Replace, 1.0, states, weights.head());
-        arithmetic::log_sums(room(&mut self.log_sums, wanted), logits, vocabulary);
+        let sums = room(&mut self.log_sums, wanted);
+        self.entropies.clear();
+        if keep.entropies {
+            arithmetic::log_sums_and_entropies(sums, room(&mut self.entropies, wanted), logits, vocabulary);
+        } else {
+            arithmetic::log_sums(sums, logits, vocabulary);
+        }
         self.log_probs.clear();
         let rows = logits.chunks_exact(vocabulary).zip(&self.log_sums).zip(&self.targets);
         self.log_probs.extend(rows.map(|((row, sum), &target)| row[target as usize] - sum));
     }
 
-    fn backward(&mut self, weights: &Weights, factors: &[f32]) {
+    fn backward(&mut self, weights: &Weights, by: ReadingGradients<'_>) {
         let sizes = weights.sizes;
         let Sizes { hidden, vocabulary, .. } = sizes;
         let (count, wanted, depth) = (self.ids.len(), self.sources.len(), weights.layers.len());
         let by_norms = zeroed(&mut self.by_norms, (2 * depth + 1) * hidden);
         let by_biases = zeroed(&mut self.by_biases, depth * sizes.qkv());
-        arithmetic::log_softmax_backward(
-            &mut self.logits,
-            &self.log_sums,
-            &self.targets,
-            factors,
-            vocabulary,
-        );
+        let (logits, sums) = (&mut self.logits, &self.log_sums);
+        if by.entropies.is_empty() {
+            arithmetic::log_softmax_backward(logits, sums, &self.targets, by.log_probs, vocabulary);
+        } else {
+            let entropies = self.entropies.iter().copied().zip(by.entropies.iter().copied());
+            let rows = arithmetic::BySoftmax { sums, targets: &self.targets, by_log_probs: by.log_probs };
+            arithmetic::log_softmax_and_entropy_backward(logits, rows, entropies, vocabulary);
+        }
         let by_states = room(&mut self.scratch.states, wanted * hidden);
         let logits = View::new(&self.logits, wanted, vocabulary);
         multiply(by_states, hidden, Into::Replace, 1.0, logits, weights.head().transposed());
+        if !by.states.is_empty() {
+            arithmetic::add(by_states, by.states);
+        }
         let by_last = zeroed(&mut self.scratch.hidden, wanted * hidden);
         let by_norm = &mut by_norms[2 * depth * hidden..];
         arithmetic::norm_backward(by_last, by_norm, by_states, &self.last, &self.last_scales, &weights.norm);

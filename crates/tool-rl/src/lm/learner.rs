@@ -1,16 +1,17 @@
 //! Updates of a policy from episodes whose credit is given: minibatches, losses, steps of the optimiser.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use causal_lm::{AdamW, AdamWConfig, ParameterGradients, Slot};
+use burn::tensor::Tensor;
+use causal_lm::{AdamW, AdamWConfig, Slot};
 use rand::RngExt;
 use rec_core::random::stream;
 use serde::{Deserialize, Serialize};
 
-use super::loss::{k3, policy_loss, ratios, value_loss};
-use super::policy::{ActorCritic, Row, evaluate};
+use super::factors;
+use super::minibatch::Minibatch;
+use super::policy::{ActorCritic, Row, ValueHead, batch_of, evaluate};
 use crate::credit::Credited;
 use crate::episode::Episode;
-use crate::method::{KlPlace, Method, PolicyLoss};
+use crate::method::{Method, PolicyLoss};
 use crate::{Error, Result};
 
 /// How steps are taken. Defaults are those that section 12 of the design holds the same for all methods.
@@ -125,29 +126,12 @@ pub struct Learner {
     config: LearnConfig,
 }
 
-fn floats(values: Vec<f32>, device: &Device) -> Tensor<1> {
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count]), device)
-}
-
-pub(crate) fn host(values: Tensor<1>) -> Vec<f32> {
+fn host(values: Tensor<1>) -> Vec<f32> {
     values.into_data().iter::<f32>().collect()
 }
 
-fn number(value: Tensor<1>) -> f64 {
-    f64::from(value.into_scalar::<f32>())
-}
-
-/// Cuts a list by lengths.
-fn cut(values: &[f32], lengths: &[usize]) -> Vec<Vec<f32>> {
-    let mut rest = values;
-    let take = lengths.iter().map(|&length| {
-        let (own, other) = rest.split_at(length);
-        rest = other;
-        own.to_vec()
-    });
-    take.collect()
-}
+/// The most rows that are looked at together by hand, where more bring nothing.
+const TOGETHER: usize = 32;
 
 /// What policy, value head and reference say of episodes as they are, without gradients. Rows are taken together in the order of
 /// their length, so that little is padding; results do not depend on it.
@@ -161,32 +145,78 @@ pub fn look(
     batch: usize,
 ) -> Result<Vec<Before>> {
     let model = model.frozen();
-    let mut order: Vec<usize> = (0..episodes.len()).filter(|&at| episodes[at].action_tokens() > 0).collect();
-    order.sort_by_key(|&at| (episodes[at].tokens.len(), at));
+    let head = model.value.as_ref().map(ValueHead::on_host);
     let mut all = vec![Before::default(); episodes.len()];
-    for places in order.chunks(batch.max(1)) {
+    for places in by_length(episodes).chunks(batch.clamp(1, TOGETHER)) {
         let rows: Vec<Row<'_>> = places.iter().map(|&at| Row::of(&episodes[at])).collect();
-        let lengths: Vec<usize> = places.iter().map(|&at| episodes[at].action_tokens()).collect();
-        let found = evaluate(&model, &rows, Slot::Active)?;
-        let log_probs = cut(&host(found.log_probs), &lengths);
-        let entropies = cut(&host(found.entropies), &lengths);
-        let values = found.values.map(|values| cut(&host(values), &lengths));
-        let reference = match reference {
-            None => None,
-            Some(reference) => {
-                Some(cut(&host(evaluate(reference, &rows, Slot::Active)?.log_probs), &lengths))
-            }
+        let tokens = batch_of(&rows)?;
+        let Some(found) = model.lm.readings(&tokens, Slot::Active)? else {
+            return look_by_tensors(&model, reference, episodes, batch);
         };
-        for (row, &at) in places.iter().enumerate() {
-            all[at] = Before {
-                log_probs: log_probs[row].clone(),
-                reference: reference.as_ref().map_or_else(Vec::new, |all| all[row].clone()),
-                values: values.as_ref().map_or_else(Vec::new, |all| all[row].clone()),
-                entropy: entropies[row].iter().sum::<f32>() / lengths[row] as f32,
-            };
-        }
+        let values: Vec<f32> = head.as_ref().map_or_else(Vec::new, |(weight, bias)| {
+            let states = found.states.chunks_exact(weight.len());
+            states.map(|state| factors::value(state, weight, *bias)).collect()
+        });
+        let reference = match reference {
+            None => Vec::new(),
+            Some(reference) => match reference.lm.readings(&tokens, Slot::Active)? {
+                Some(found) => found.log_probs,
+                None => host(evaluate(reference, &rows, Slot::Active)?.log_probs),
+            },
+        };
+        write_down(&mut all, episodes, places, [&found.log_probs, &reference, &values, &found.entropies]);
     }
     Ok(all)
+}
+
+/// [`look`] by tensors, on any device: what it does where `causal-lm` has no pass by hand, and is held to where it has.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn look_by_tensors(
+    model: &ActorCritic,
+    reference: Option<&ActorCritic>,
+    episodes: &[Episode],
+    batch: usize,
+) -> Result<Vec<Before>> {
+    let model = model.frozen();
+    let mut all = vec![Before::default(); episodes.len()];
+    for places in by_length(episodes).chunks(batch.max(1)) {
+        let rows: Vec<Row<'_>> = places.iter().map(|&at| Row::of(&episodes[at])).collect();
+        let found = evaluate(&model, &rows, Slot::Active)?;
+        let [log_probs, entropies] = [found.log_probs, found.entropies].map(host);
+        let values = found.values.map_or_else(Vec::new, host);
+        let reference = match reference {
+            None => Vec::new(),
+            Some(reference) => host(evaluate(reference, &rows, Slot::Active)?.log_probs),
+        };
+        write_down(&mut all, episodes, places, [&log_probs, &reference, &values, &entropies]);
+    }
+    Ok(all)
+}
+
+/// The episodes with actions, shortest first.
+fn by_length(episodes: &[Episode]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..episodes.len()).filter(|&at| episodes[at].action_tokens() > 0).collect();
+    order.sort_by_key(|&at| (episodes[at].tokens.len(), at));
+    order
+}
+
+/// Gives each of the episodes at `places` its share of log-probabilities, the reference's, values and entropies; lists may be empty.
+fn write_down(all: &mut [Before], episodes: &[Episode], places: &[usize], lists: [&[f32]; 4]) {
+    let mut first = 0;
+    for &at in places {
+        let count = episodes[at].action_tokens();
+        let [log_probs, reference, values, entropies] =
+            lists.map(|list| list.get(first..first + count).unwrap_or_default());
+        all[at] = Before {
+            log_probs: log_probs.to_vec(),
+            reference: reference.to_vec(),
+            values: values.to_vec(),
+            entropy: entropies.iter().sum::<f32>() / count as f32,
+        };
+        first += count;
+    }
 }
 
 impl Learner {
@@ -230,8 +260,9 @@ impl Learner {
                 order.swap(at, rng.random_range(0..=at));
             }
             for places in order.chunks(self.config.minibatch) {
-                let moved = self.step(&mut model, lesson, places, &mut learned)?;
-                if self.config.target_kl.is_some_and(|most| moved > most) {
+                let moved;
+                (model, moved) = self.step(model, lesson, places, &mut learned)?;
+                if self.config.target_kl.is_some_and(|most| moved > f64::from(most)) {
                     break 'passes;
                 }
             }
@@ -248,71 +279,32 @@ impl Learner {
         Ok((model, learned))
     }
 
-    /// One minibatch. Gives how far the policy had moved from the old one.
+    /// One minibatch. Gives the policy, and how far it had moved from the old one.
     fn step(
         &mut self,
-        model: &mut ActorCritic,
+        model: ActorCritic,
         lesson: &Lesson<'_>,
         places: &[usize],
         learned: &mut Learned,
-    ) -> Result<f32> {
-        let Lesson { method, kl, episodes, before, credited } = *lesson;
-        let device = model.lm.device();
-        let rows: Vec<Row<'_>> = places.iter().map(|&at| Row::of(&episodes[at])).collect();
-        let gather = |of: &dyn Fn(usize) -> Vec<f32>| {
-            floats(places.iter().flat_map(|&at| of(at)).collect::<Vec<f32>>(), &device)
-        };
-        let lengths: Vec<Vec<usize>> = places
-            .iter()
-            .map(|&at| episodes[at].steps.iter().map(|step| step.action.len()).collect())
-            .collect();
-        let weights = floats(method.aggregation.weights(&lengths), &device);
-        let old = gather(&|at| before[at].log_probs.clone());
-        let advantages = gather(&|at| credited[at].advantages.clone());
-
-        let found = evaluate(model, &rows, Slot::Active)?;
-        let moved = number(k3(old.clone(), found.log_probs.clone().detach()).mean()) as f32;
-        let now = ratios(found.log_probs.clone().detach(), old.clone());
-        if matches!(method.loss, PolicyLoss::Clip { .. })
-            && number(now.clone().mean()) > f64::from(self.config.ratio_threshold)
-        {
+    ) -> Result<(ActorCritic, f64)> {
+        let found = Minibatch::new(lesson, places).gradients(&model, &self.config)?;
+        let moved = found.moved;
+        let Some(gradients) = found.gradients else {
             learned.skipped += 1;
-            return Ok(moved);
-        }
-        if let PolicyLoss::Clip { low, high, .. } = method.loss {
-            // Where the clipped term is the larger loss.
-            let clipped = now.clone().clamp(1.0 - f64::from(low), 1.0 + f64::from(high));
-            let larger = clipped.mul(advantages.clone()).lower(now.mul(advantages.clone()));
-            learned.clip_fraction += number(larger.float().mean());
-        }
-        let mut loss =
-            policy_loss(method.loss, found.log_probs.clone(), old, advantages).mul(weights.clone()).sum();
-        learned.policy_loss += number(loss.clone().detach());
-        if method.kl == KlPlace::Loss && kl > 0.0 {
-            let reference = gather(&|at| before[at].reference.clone());
-            let penalty = k3(found.log_probs, reference).mul(weights.clone()).sum();
-            loss = loss.add(penalty.mul_scalar(kl));
-        }
-        if method.entropy > 0.0 {
-            loss = loss.sub(found.entropies.mul(weights.clone()).sum().mul_scalar(method.entropy));
-        }
-        if let (Some(values), true) = (found.values, method.critic) {
-            let old = gather(&|at| before[at].values.clone());
-            let returns = gather(&|at| credited[at].returns.clone());
-            let own = value_loss(values, old, returns, self.config.value_clip).mean();
-            learned.value_loss += number(own.clone().detach());
-            loss = loss.add(own.mul_scalar(self.config.value_weight));
-        }
-        let gradients = ParameterGradients::of(model, loss);
+            return Ok((model, moved));
+        };
         let norm = gradients.norm();
         if !norm.is_finite() {
             return Err(Error::Diverged { what: "gradient".to_owned(), steps: self.optimizer.steps() });
         }
+        learned.policy_loss += found.policy_loss;
+        learned.value_loss += found.value_loss;
+        learned.clip_fraction += found.clip_fraction;
         learned.grad_norm += norm;
         learned.steps += 1;
-        learned.moved = f64::from(moved);
+        learned.moved = moved;
         let scale = self.config.max_grad_norm.map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0));
-        *model = self.optimizer.step(model.clone(), gradients, scale, self.config.learning_rate);
-        Ok(moved)
+        let model = self.optimizer.step(model, gradients, scale, self.config.learning_rate);
+        Ok((model, moved))
     }
 }

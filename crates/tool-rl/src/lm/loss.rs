@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::method::PolicyLoss;
 
 /// Log-ratios are held between minus and plus this before they are exponentiated.
-const LARGEST: f64 = 20.0;
+pub(super) const LARGEST: f64 = 20.0;
 
 /// `exp(log p - log p_old)`.
 pub fn ratios(log_probs: Tensor<1>, old: Tensor<1>) -> Tensor<1> {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::module::{Module, Param};
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use causal_lm::{CausalLm, Pass, Slot, Tokens};
+use causal_lm::{Batch, CausalLm, Pass, Slot, Tokens};
 
 use crate::episode::Episode;
 use crate::{Error, Result};
@@ -17,6 +17,19 @@ pub struct ValueHead {
     pub weight: Param<Tensor<2>>,
     /// `[1]`.
     pub bias: Param<Tensor<1>>,
+}
+
+impl ValueHead {
+    /// The width of states.
+    pub fn width(&self) -> usize {
+        self.weight.val().dims()[0]
+    }
+
+    /// Weight and bias as numbers.
+    pub(crate) fn on_host(&self) -> (Vec<f32>, f32) {
+        let weight = self.weight.val().into_data().iter::<f32>().collect();
+        (weight, self.bias.val().into_scalar::<f32>())
+    }
 }
 
 /// A language model, and a value head on its last states if there is one.
@@ -66,6 +79,29 @@ impl<'a> Row<'a> {
     }
 }
 
+/// The rows with losses at their actions.
+///
+/// # Errors
+/// [`Error::Record`] for an action that begins at the first token, or for no actions at all.
+pub(crate) fn batch_of(rows: &[Row<'_>]) -> Result<Batch> {
+    check(rows)?;
+    let rows: Vec<_> = rows.iter().map(|row| (row.tokens, row.actions.as_slice())).collect();
+    Ok(Batch::of_ranges(&rows)?)
+}
+
+fn check(rows: &[Row<'_>]) -> Result<()> {
+    for (at, row) in rows.iter().enumerate() {
+        let wrong = row.actions.iter().find(|own| own.start == 0 || own.end > row.tokens.len());
+        if let Some(own) = wrong {
+            return Err(Error::record(format!("row {at}"), format!("has an action at tokens {own:?}")));
+        }
+    }
+    if rows.iter().all(|row| row.actions.iter().all(Range::is_empty)) {
+        return Err(Error::record("batch", "has no actions"));
+    }
+    Ok(())
+}
+
 /// What the policy says of the action tokens of a batch, row by row.
 #[derive(Clone, Debug)]
 pub struct Evaluated {
@@ -88,23 +124,18 @@ fn int(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {
 /// # Errors
 /// As [`CausalLm::forward`]; [`Error::Record`] for an action that begins at the first token, or for no actions at all.
 pub fn evaluate(model: &ActorCritic, rows: &[Row<'_>], slot: Slot) -> Result<Evaluated> {
+    check(rows)?;
     let all: Vec<&[u32]> = rows.iter().map(|row| row.tokens).collect();
     let tokens = Tokens::right_padded(&all, 0)?;
     let length = tokens.length();
     let (mut sources, mut targets) = (Vec::new(), Vec::new());
     for (at, row) in rows.iter().enumerate() {
         for place in row.actions.iter().cloned().flatten() {
-            if place == 0 || place >= row.tokens.len() {
-                return Err(Error::record(format!("row {at}"), format!("has an action at token {place}")));
-            }
             sources.push((at * length + place - 1) as i32);
             targets.push(row.tokens[place] as i32);
         }
     }
     let count = targets.len();
-    if count == 0 {
-        return Err(Error::record("batch", "has no actions"));
-    }
     let mut pass: Pass<'_> = slot.into();
     let hidden = model.lm.forward(&tokens, &mut pass)?;
     let [batch, length, width] = hidden.dims();

@@ -204,7 +204,7 @@ fn trace(command: &AgentsTrace) -> Result<()> {
 
 /// The task as it was shown, from the first event of a sample.
 fn task_of(events: &[Event]) -> Option<TaskInput> {
-    serde_json::from_str(&events.first()?.payload.to_string()).ok()
+    events.first()?.payload.read().ok()
 }
 
 fn told(event: Option<&Event>) -> String {

@@ -9,7 +9,7 @@ use crate::action::{Action, AgentRole, ManagerAction};
 use crate::decider::Decision;
 use crate::system::Mode;
 use crate::tool::{Tool, ToolContext};
-use crate::trace::EventKind;
+use crate::trace::{CallPayload, EventKind, ResultPayload};
 use crate::view::{AgentView, Assignment, refusal};
 use crate::{limits, untrusted};
 
@@ -132,9 +132,7 @@ impl<'a> Run<'a> {
             return (format!("The {} has no tool {}.", view.role, call.name), Json::Null, false);
         };
         self.tally.tool_calls += 1;
-        let told: Json = [("name", Json::from(call.name.as_str())), ("arguments", call.arguments.clone())]
-            .into_iter()
-            .collect();
+        let told = CallPayload { name: &call.name, arguments: &call.arguments };
         self.recorder.record(&view.path, EventKind::ToolCall, &told);
         let (text, value, ok) = match tool.call(context, &call.arguments) {
             Ok(output) => (output.text, output.value, true),
@@ -143,9 +141,7 @@ impl<'a> Run<'a> {
                 (error.to_string(), Json::Null, false)
             }
         };
-        let told: Json = [("ok", Json::from(ok)), ("text", text.as_str().into()), ("value", value.clone())]
-            .into_iter()
-            .collect();
+        let told = ResultPayload { ok, text: &text, value: &value };
         self.recorder.record(&view.path, EventKind::ToolResult, &told);
         (text, value, ok)
     }

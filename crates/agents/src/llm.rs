@@ -73,8 +73,9 @@ struct Offered {
 impl LlmDecider {
     /// A decider that asks `model`.
     pub fn new(model: SharedModel, config: LlmConfig) -> Self {
-        let offered =
-            |role| (role, Offered { tools: grammar::native_tools(role).into(), schema: grammar::schema(role) });
+        let offered = |role| {
+            (role, Offered { tools: grammar::native_tools(role).into(), schema: grammar::schema(role) })
+        };
         Self { model, config, offered: Arc::new(AgentRole::ALL.into_iter().map(offered).collect()) }
     }
 

@@ -392,12 +392,8 @@ impl ReplayDecider {
                 what: format!("not readable: {error}"),
             };
             let decision = match event.kind {
-                EventKind::Decision => {
-                    Ok(event.payload.read().map_err(unreadable)?)
-                }
-                EventKind::Error => {
-                    Err(event.payload.read().map_err(unreadable)?)
-                }
+                EventKind::Decision => Ok(event.payload.read().map_err(unreadable)?),
+                EventKind::Error => Err(event.payload.read().map_err(unreadable)?),
                 _ => continue,
             };
             decisions.entry((event.sample.clone(), event.agent.clone())).or_default().push_back(decision);

@@ -109,11 +109,7 @@ pub struct SeenTools(Mutex<VecDeque<(String, Toolset)>>);
 
 impl SeenTools {
     /// The tools of `text`, as read by `read` the first time.
-    pub(crate) fn get<E>(
-        &self,
-        text: &str,
-        read: impl FnOnce() -> Result<Toolset, E>,
-    ) -> Result<Toolset, E> {
+    pub(crate) fn get<E>(&self, text: &str, read: impl FnOnce() -> Result<Toolset, E>) -> Result<Toolset, E> {
         let mut seen = self.0.lock().expect("no panic under the lock");
         if let Some((_, tools)) = seen.iter().find(|(known, _)| known == text) {
             return Ok(tools.clone());

@@ -8,9 +8,8 @@ use chat_model::http::{Cassette, CassetteMode, EndpointConfig, OpenAiCompatible}
 use chat_model::layer::{Cache, CacheConfig, Mixed};
 use chat_model::server::{Faults, Server, ServerConfig};
 use chat_model::{
-    ChatModel, ChatRequest, Error, FinishReason, ResponseFormat, Sampling, SeenTools, Source, ToolChoice, Usage,
-    gather,
-    wire,
+    ChatModel, ChatRequest, Error, FinishReason, ResponseFormat, Sampling, SeenTools, Source, ToolChoice,
+    Usage, gather, wire,
 };
 use rec_core::{Json, Message, Role, ToolSpec};
 use support::{Parrot, ask, client, config, serve};
@@ -27,8 +26,11 @@ fn tool() -> ToolSpec {
 async fn a_reply_is_the_same_whole_and_in_pieces() {
     let server = serve(Faults::default()).await;
     let model = client(&server);
-    let with_tools =
-        ChatRequest { tools: vec![tool()].into(), tool_choice: ToolChoice::Required, ..ask("Heat \"1995\"\n") };
+    let with_tools = ChatRequest {
+        tools: vec![tool()].into(),
+        tool_choice: ToolChoice::Required,
+        ..ask("Heat \"1995\"\n")
+    };
     let with_task = ChatRequest {
         agent: Some("analyst".into()),
         task: Some(r#"{"user":12345678901234567890123}"#.parse().unwrap()),

@@ -8,7 +8,7 @@ use agents::knowledge::Knowledge;
 use agents::llm::{LlmConfig, LlmDecider, OnRuntime};
 use agents::models::ModelsConfig;
 use agents::policy::PolicyDecider;
-use agents::protocol::{Negatives, Prepared, ProtocolConfig, Sample, prepare};
+use agents::protocol::{Negatives, Population, Prepared, ProtocolConfig, Sample, prepare};
 use agents::trace::{ReplayDecider, Trace};
 use chat_model::SharedModel;
 use chat_model::http::{EndpointConfig, OpenAiCompatible};
@@ -31,8 +31,19 @@ pub fn prepared(arguments: &Preparation, seed: u64) -> Result<Prepared> {
         "uniform" => Negatives::Uniform,
         "popularity" => Negatives::Popularity,
         "reference" => Negatives::Reference,
+        "hard" => Negatives::Hard,
         other => {
-            return Err(Error::Usage(format!("--negatives {other}: accepts uniform, popularity, reference")));
+            return Err(Error::Usage(format!(
+                "--negatives {other}: accepts uniform, popularity, reference, hard"
+            )));
+        }
+    };
+    let population = match arguments.split.as_str() {
+        "classic" => Population::Classic,
+        "cold-start" => Population::ColdStart,
+        "evolving" => Population::Evolving,
+        other => {
+            return Err(Error::Usage(format!("--split {other}: accepts classic, cold-start, evolving")));
         }
     };
     let config = ProtocolConfig {
@@ -41,6 +52,7 @@ pub fn prepared(arguments: &Preparation, seed: u64) -> Result<Prepared> {
         seed,
         min_history: arguments.min_history,
         max_history: arguments.max_history,
+        population,
         ..ProtocolConfig::default()
     };
     Ok(prepare(data::load(&arguments.data)?, &config)?)

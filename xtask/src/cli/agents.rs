@@ -33,7 +33,8 @@ pub struct Preparation {
     /// A name of `data list`, or a folder
     #[arg(long, value_name = "NAME|FOLDER", default_value = "mt-mini")]
     pub data: String,
-    /// Where wrong candidates come from: uniform, popularity, reference (as MACRec draws them)
+    /// Where wrong candidates come from: uniform, popularity, reference (as MACRec draws them), hard (those nearest to the true item in
+    /// the training matrix)
     #[arg(long, default_value = "uniform")]
     pub negatives: String,
     /// Wrong candidates a sample
@@ -45,6 +46,10 @@ pub struct Preparation {
     /// Only users with at most so many events before the test row, to look at cold users alone
     #[arg(long, value_name = "N")]
     pub max_history: Option<usize>,
+    /// Whose last rows are asked about: classic (every user's), cold-start (users cut to their last five rows), evolving (users
+    /// whose taste moved most)
+    #[arg(long, value_name = "SPLIT", default_value = "classic")]
+    pub split: String,
     /// Models of `compare` to consult beside the built-in ones (directau, lightgcn, ials, rl-a2c, …), fitted on the training part
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     pub rankers: Vec<String>,
@@ -91,6 +96,9 @@ pub struct AgentsRun {
     /// rating, ranking or explanation (rp, sr, gen)
     #[arg(long, default_value = "rating")]
     pub task: String,
+    /// What users wrote of items, one `{"user": …, "item": …, "text": …}` a line: explanations are held against it (BLEU, ROUGE)
+    #[arg(long, value_name = "FILE")]
+    pub reviews: Option<PathBuf>,
     /// The systems, in the order of the table; all that can do the task if none is named
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     pub systems: Vec<String>,

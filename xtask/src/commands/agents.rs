@@ -16,7 +16,7 @@ use agents::trace::{Event, ReplayDecider, Trace, describe};
 use agents::web::{Limits, Site, serve};
 use serde_json::json;
 
-use crate::agents::evaluation::{self, Asked, Learned};
+use crate::agents::evaluation::{self, Asked, Learned, Reviews};
 use crate::agents::team::{Team, learn, prepared};
 use crate::cli::agents::{
     Agents, AgentsChat, AgentsCheck, AgentsData, AgentsMcp, AgentsRun, AgentsServe, AgentsTrace, Preparation,
@@ -70,6 +70,13 @@ fn run(arguments: &AgentsRun) -> Result<()> {
         .iter()
         .map(|&seed| Learned::new(&arguments.preparation, seed))
         .collect::<Result<Vec<_>>>()?;
+    let reviews = match &arguments.reviews {
+        Some(_) if task != TaskKind::Explanation => {
+            return Err(Error::Usage("--reviews: only explanations are held against reviews".into()));
+        }
+        Some(path) => Reviews::read(path)?,
+        None => Reviews::default(),
+    };
     let evaluation = evaluation::run(&Asked {
         preparation: &arguments.preparation,
         learned: &learned,
@@ -81,6 +88,7 @@ fn run(arguments: &AgentsRun) -> Result<()> {
         in_flight: arguments.in_flight,
         out: arguments.out.clone(),
         fresh: arguments.fresh,
+        reviews: &reviews,
     })?;
     table::show(&arguments.json, &evaluation.json(), &evaluation.text())
 }

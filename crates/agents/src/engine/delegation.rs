@@ -84,7 +84,6 @@ impl<'a> Run<'a> {
         if let ManagerAction::Interpret { content } = action {
             context.text = untrusted::clip(content, limits::MESSAGE);
         }
-        let mut results: Vec<(String, Json)> = Vec::new();
         while view.remaining > 0 {
             view.sets = set_views(&self.engine.knowledge, context);
             view.dialogue = context.dialogue.clone();
@@ -93,7 +92,7 @@ impl<'a> Run<'a> {
                 // What does not pass (a spent budget, a deadline) the Manager meets at its own next decision.
                 Err(halt) => {
                     self.tally.worker_halts += 1;
-                    return (format!("The {role} stopped: {}.", halt.name()), values(results), false);
+                    return (format!("The {role} stopped: {}.", halt.name()), results(view), false);
                 }
             };
             view.remaining -= 1;
@@ -108,16 +107,12 @@ impl<'a> Run<'a> {
             };
             if let Some(report) = action.finishing_text() {
                 let report = untrusted::clip(&report, limits::OBSERVATION);
-                return (report, values(results), true);
+                return (report, results(view), true);
             }
             let (text, value, ok) = self.call_tool(&view, &action, context);
-            if ok && let Some(tool) = action.spec().tool {
-                results.retain(|(known, _)| known != tool);
-                results.push((tool.to_owned(), value.clone()));
-            }
             self.observe(&mut view, decision, text, value, ok);
         }
-        (format!("The {role} found no result in its turns."), values(results), false)
+        (format!("The {role} found no result in its turns."), results(view), false)
     }
 
     fn call_tool(
@@ -147,6 +142,14 @@ impl<'a> Run<'a> {
     }
 }
 
-fn values(results: Vec<(String, Json)>) -> Json {
-    if results.is_empty() { Json::Null } else { results.into_iter().collect() }
+/// What a worker's tools found, by tool; of a tool that was called several times the last, at the last place.
+fn results(view: AgentView) -> Json {
+    let mut found: Vec<(&str, Json)> = Vec::new();
+    for step in view.steps.into_iter().filter(|step| step.observation.ok) {
+        if let Some(tool) = step.action.as_ref().and_then(|action| action.spec().tool) {
+            found.retain(|(known, _)| *known != tool);
+            found.push((tool, step.observation.value));
+        }
+    }
+    if found.is_empty() { Json::Null } else { found.into_iter().collect() }
 }

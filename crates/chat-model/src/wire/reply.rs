@@ -111,7 +111,8 @@ fn text(value: Option<&RawValue>) -> Option<String> {
 /// # Errors
 /// [`Error::Decode`] naming the member; the endpoint's own error where the body is one.
 pub fn read_reply(body: &str) -> Result<ChatReply> {
-    let begins = |what: String| Error::decode(format!("{what}, in a body that begins {}", shortened(body, 100)));
+    let begins =
+        |what: String| Error::decode(format!("{what}, in a body that begins {}", shortened(body, 100)));
     let read: Read<'_> = serde_json::from_str(body).map_err(|error| begins(error.to_string()))?;
     if read.error.is_some() {
         let body: Json = body.parse().map_err(|error: rec_core::Error| begins(error.to_string()))?;

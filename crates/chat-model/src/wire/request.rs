@@ -139,7 +139,10 @@ pub fn write_request(request: &ChatRequest, model: &str, stream: bool, with_task
         stream: stream.then_some(true),
         stream_options: stream.then_some(StreamOptions { include_usage: true }),
         sextant: (with_task && (request.agent.is_some() || request.task.is_some())).then(|| {
-            WrittenExtension { agent: request.agent.as_deref(), task: request.task.as_ref().map(JsonText::raw) }
+            WrittenExtension {
+                agent: request.agent.as_deref(),
+                task: request.task.as_ref().map(JsonText::raw),
+            }
         }),
     };
     // Escapes make a text longer by a few parts in a hundred; a body that grows is copied each time.
@@ -208,9 +211,8 @@ pub fn read_request(body: &str, seen: &SeenTools) -> Result<(ChatRequest, bool)>
         Error::BadRequest { what: what.to_string() }
     }
     fn member<T: DeserializeOwned>(value: Option<&RawValue>, name: &str) -> Result<Option<T>> {
-        let read = value.map(|value| {
-            serde_json::from_str(value.get()).map_err(|error| bad(format!("{name}: {error}")))
-        });
+        let read = value
+            .map(|value| serde_json::from_str(value.get()).map_err(|error| bad(format!("{name}: {error}"))));
         read.transpose()
     }
     let read: Read<'_> = serde_json::from_str(body).map_err(bad)?;

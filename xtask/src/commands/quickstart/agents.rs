@@ -6,7 +6,7 @@ use agents::system::SystemConfig;
 use agents::task::TaskKind;
 
 use super::{Outcome, printed};
-use crate::agents::evaluation::{self, Asked, Learned};
+use crate::agents::evaluation::{self, Asked, Learned, Reviews};
 use crate::cli::Quickstart;
 use crate::cli::agents::Preparation;
 use crate::error::Result;
@@ -30,6 +30,7 @@ pub fn run(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
         candidates: 7,
         min_history: 0,
         max_history: None,
+        split: "classic".into(),
         rankers: Vec::new(),
     };
     let seeds = if arguments.seeds.is_empty() { vec![2024] } else { arguments.seeds.clone() };
@@ -51,6 +52,7 @@ pub fn run(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
                 in_flight: None,
                 out: out.clone(),
                 fresh: !arguments.existing.resume,
+                reviews: &Reviews::default(),
             })
         })
         .collect::<Result<Vec<_>>>()?;

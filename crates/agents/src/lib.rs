@@ -28,6 +28,7 @@ pub mod baseline;
 pub mod calibration;
 pub mod decider;
 pub mod dialogue;
+pub mod encyclopedia;
 pub mod engine;
 pub mod error;
 pub mod eval;
@@ -51,7 +52,10 @@ pub mod protocol;
 pub mod request;
 pub mod reward;
 pub mod run;
+#[cfg(feature = "http")]
+mod runtime;
 pub mod session;
+pub mod simulation;
 pub mod system;
 pub mod task;
 pub mod text;

@@ -61,8 +61,8 @@ impl Default for LlmConfig {
 pub struct LlmDecider {
     model: SharedModel,
     config: LlmConfig,
-    /// Each role's actions as native tools and as a schema, which are the same at every request.
-    offered: Arc<BTreeMap<AgentRole, Offered>>,
+    /// Each role's actions as native tools and as a schema, without and with an encyclopedia; the same at every request.
+    offered: Arc<BTreeMap<(AgentRole, bool), Offered>>,
 }
 
 struct Offered {
@@ -73,10 +73,14 @@ struct Offered {
 impl LlmDecider {
     /// A decider that asks `model`.
     pub fn new(model: SharedModel, config: LlmConfig) -> Self {
-        let offered = |role| {
-            (role, Offered { tools: grammar::native_tools(role).into(), schema: grammar::schema(role) })
+        let offered = |(role, encyclopedia): (AgentRole, bool)| {
+            let specs = || role.offered(encyclopedia);
+            let offered =
+                Offered { tools: grammar::native_tools(specs()).into(), schema: grammar::schema(specs()) };
+            ((role, encyclopedia), offered)
         };
-        Self { model, config, offered: Arc::new(AgentRole::ALL.into_iter().map(offered).collect()) }
+        let all = AgentRole::ALL.into_iter().flat_map(|role| [(role, false), (role, true)]);
+        Self { model, config, offered: Arc::new(all.map(offered).collect()) }
     }
 
     fn form(&self, capabilities: &Capabilities) -> ReplyForm {
@@ -97,7 +101,7 @@ impl LlmDecider {
         capabilities: &Capabilities,
         messages: Vec<Message>,
     ) -> ChatRequest {
-        let offered = &self.offered[&view.role];
+        let offered = &self.offered[&(view.role, view.encyclopedia)];
         let mut request = ChatRequest::new(messages);
         request.sampling = self.config.sampling.clone();
         request.agent = Some(view.role.name().to_owned());
@@ -349,10 +353,6 @@ impl OnRuntime {
 #[cfg(feature = "http")]
 impl Decider for OnRuntime {
     fn decide<'a>(&'a self, view: &'a AgentView) -> BoxFuture<'a, Result<Decision, DecideError>> {
-        let mut work = self.decider.decide(view);
-        Box::pin(std::future::poll_fn(move |context| {
-            let _entered = self.runtime.enter();
-            work.as_mut().poll(context)
-        }))
+        Box::pin(crate::runtime::polled_on(&self.runtime, self.decider.decide(view)))
     }
 }

@@ -33,9 +33,12 @@ const RANKING_HISTORY: usize = 5;
 
 /// Data prepared and models fitted with one seed.
 pub struct Learned {
-    seed: u64,
-    prepared: Prepared,
-    knowledge: Arc<Knowledge>,
+    /// The seed.
+    pub(super) seed: u64,
+    /// The data.
+    pub(super) prepared: Prepared,
+    /// The models.
+    pub(super) knowledge: Arc<Knowledge>,
 }
 
 impl Learned {

@@ -1,9 +1,10 @@
 //! Data, models and deciders of a team.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use agents::decider::Decider;
+use agents::encyclopedia::{Wikipedia, WikipediaConfig};
 use agents::knowledge::Knowledge;
 use agents::llm::{LlmConfig, LlmDecider, OnRuntime};
 use agents::models::ModelsConfig;
@@ -70,7 +71,27 @@ pub fn learn(prepared: &Prepared, arguments: &Preparation, seed: u64) -> Result<
         .iter()
         .map(|name| Ok((name.clone(), ranker(name, prepared, seed)?)))
         .collect::<Result<Vec<_>>>()?;
-    Ok(Arc::new(Knowledge::build_with(prepared, &config, rankers)?))
+    let mut knowledge = Knowledge::build_with(prepared, &config, rankers)?;
+    if let Some(address) = &arguments.wikipedia {
+        let config = WikipediaConfig {
+            base_url: address.clone(),
+            folder: arguments.wikipedia_cache.clone(),
+            ..WikipediaConfig::default()
+        };
+        knowledge.encyclopedia = Some(Arc::new(Wikipedia::new(config, sockets()?)?));
+    }
+    Ok(Arc::new(knowledge))
+}
+
+/// A runtime for the sockets of what tools ask, for as long as the process lives: knowledge outlives teams.
+fn sockets() -> Result<tokio::runtime::Handle> {
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime.handle().clone());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| Error::io("the async runtime", error))?;
+    Ok(RUNTIME.get_or_init(|| runtime).handle().clone())
 }
 
 /// The model called `name` of `compare`, fitted on the training part and selected on the validation part of `prepared`.

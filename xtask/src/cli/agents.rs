@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+/// The Action API of the English Wikipedia.
+const WIKIPEDIA: &str = "https://en.wikipedia.org/w/api.php";
+
 /// What to do with agents.
 #[derive(Debug, Subcommand)]
 pub enum Agents {
@@ -53,6 +56,13 @@ pub struct Preparation {
     /// Models of `compare` to consult beside the built-in ones (directau, lightgcn, ials, rl-a2c, …), fitted on the training part
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     pub rankers: Vec<String>,
+    /// Let the Searcher ask an encyclopedia: the address of a MediaWiki's Action API; Wikipedia's if none is given. Only language
+    /// models ask it, the rules do not
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = WIKIPEDIA)]
+    pub wikipedia: Option<String>,
+    /// Where the encyclopedia's answers are kept; in memory alone without
+    #[arg(long, value_name = "FOLDER", requires = "wikipedia")]
+    pub wikipedia_cache: Option<PathBuf>,
 }
 
 /// The seed where one is enough.
@@ -93,7 +103,7 @@ pub struct AgentsRun {
     pub seeds: Vec<u64>,
     #[command(flatten)]
     pub model: Model,
-    /// rating, ranking or explanation (rp, sr, gen)
+    /// rating, ranking, explanation or conversation (rp, sr, gen, chat); conversations are with simulated people, of the first seed
     #[arg(long, default_value = "rating")]
     pub task: String,
     /// What users wrote of items, one `{"user": …, "item": …, "text": …}` a line: explanations are held against it (BLEU, ROUGE)
@@ -102,6 +112,9 @@ pub struct AgentsRun {
     /// The systems, in the order of the table; all that can do the task if none is named
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     pub systems: Vec<String>,
+    /// The most turns of a conversation
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub turns: usize,
     /// Only the first N samples
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,

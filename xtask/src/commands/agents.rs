@@ -16,6 +16,7 @@ use agents::trace::{Event, ReplayDecider, Trace, describe};
 use agents::web::{Limits, Site, serve};
 use serde_json::json;
 
+use crate::agents::dialogues;
 use crate::agents::evaluation::{self, Asked, Learned, Reviews};
 use crate::agents::team::{Team, learn, prepared};
 use crate::cli::agents::{
@@ -53,9 +54,8 @@ fn data(arguments: &AgentsData) -> Result<()> {
 }
 
 fn run(arguments: &AgentsRun) -> Result<()> {
-    let task = TaskKind::named(&arguments.task).filter(|task| *task != TaskKind::Conversation);
-    let task = task.ok_or_else(|| {
-        Error::Usage(format!("--task {}: accepts rating, ranking, explanation", arguments.task))
+    let task = TaskKind::named(&arguments.task).ok_or_else(|| {
+        Error::Usage(format!("--task {}: accepts rating, ranking, explanation, conversation", arguments.task))
     })?;
     let systems: Vec<SystemConfig> = if arguments.systems.is_empty() {
         SystemConfig::built_in().into_iter().filter(|system| system.tasks.contains(&task)).collect()
@@ -70,6 +70,14 @@ fn run(arguments: &AgentsRun) -> Result<()> {
         .iter()
         .map(|&seed| Learned::new(&arguments.preparation, seed))
         .collect::<Result<Vec<_>>>()?;
+    if task == TaskKind::Conversation {
+        let Some(learned) = learned.first() else {
+            return Err(Error::Usage("--seeds: none is named".into()));
+        };
+        let (model, limit) = (&arguments.model.model, arguments.limit);
+        let told = dialogues::run(learned, &systems, model, limit, arguments.in_flight, arguments.turns)?;
+        return table::show(&arguments.json, &told.json(), &told.text());
+    }
     let reviews = match &arguments.reviews {
         Some(_) if task != TaskKind::Explanation => {
             return Err(Error::Usage("--reviews: only explanations are held against reviews".into()));
@@ -310,7 +318,9 @@ fn tools() -> Result<()> {
     let tools: Vec<_> = Tool::all().iter().map(Tool::spec).collect();
     let actions: serde_json::Map<_, _> = agents::action::AgentRole::ALL
         .into_iter()
-        .map(|role| (role.name().to_owned(), serde_json::Value::from(agents::grammar::schema(role))))
+        .map(|role| {
+            (role.name().to_owned(), serde_json::Value::from(agents::grammar::schema(role.specs().iter())))
+        })
         .collect();
     let all = serde_json::json!({ "tools": tools, "actions": actions });
     output::json(&all);

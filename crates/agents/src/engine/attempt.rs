@@ -159,6 +159,7 @@ impl<'a> Run<'a> {
             last_trial: Vec::new(),
             sets: Vec::new(),
             dialogue: self.job.dialogue.clone(),
+            encyclopedia: self.engine.knowledge.has_encyclopedia(),
         }
     }
 

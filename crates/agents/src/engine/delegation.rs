@@ -81,6 +81,8 @@ impl<'a> Run<'a> {
         };
         let path = format!("{parent}.{place}/{role}");
         let mut view = self.view(role, path, attempt, assignment, config.max_turns);
+        // Nothing of the encyclopedia crosses assignments.
+        context.library = Default::default();
         if let ManagerAction::Interpret { content } = action {
             context.text = untrusted::clip(content, limits::MESSAGE);
         }
@@ -109,13 +111,13 @@ impl<'a> Run<'a> {
                 let report = untrusted::clip(&report, limits::OBSERVATION);
                 return (report, results(view), true);
             }
-            let (text, value, ok) = self.call_tool(&view, &action, context);
+            let (text, value, ok) = self.call_tool(&view, &action, context).await;
             self.observe(&mut view, decision, text, value, ok);
         }
         (format!("The {role} found no result in its turns."), results(view), false)
     }
 
-    fn call_tool(
+    async fn call_tool(
         &mut self,
         view: &AgentView,
         action: &Action,
@@ -129,6 +131,10 @@ impl<'a> Run<'a> {
         self.tally.tool_calls += 1;
         let told = CallPayload { name: &call.name, arguments: &call.arguments };
         self.recorder.record(&view.path, EventKind::ToolCall, &told);
+        #[cfg(feature = "wiki")]
+        if let Some(encyclopedia) = &self.engine.knowledge.encyclopedia {
+            encyclopedia.prepare(tool.name, &call.arguments, &mut context.library).await;
+        }
         let (text, value, ok) = match tool.call(context, &call.arguments) {
             Ok(output) => (output.text, output.value, true),
             Err(error) => {

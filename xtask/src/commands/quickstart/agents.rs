@@ -32,6 +32,8 @@ pub fn run(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
         max_history: None,
         split: "classic".into(),
         rankers: Vec::new(),
+        wikipedia: None,
+        wikipedia_cache: None,
     };
     let seeds = if arguments.seeds.is_empty() { vec![2024] } else { arguments.seeds.clone() };
     let learned = seeds.iter().map(|&seed| Learned::new(&preparation, seed)).collect::<Result<Vec<_>>>()?;

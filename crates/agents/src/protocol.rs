@@ -43,6 +43,9 @@ pub enum Population {
     /// Those of the third of the users whose taste moved most: the largest Jensen-Shannon divergence between the categories of the
     /// earlier and of the later half of their training rows, of which they need ten.
     Evolving,
+    /// The first rows after one moment, before which nine tenths of all rows lie: models are trained on the rows before it alone, so
+    /// that nobody's later rows are known to them. The last row of a user before the moment is for validation.
+    Strict,
 }
 
 /// Rows that a cold user keeps before the test row.
@@ -154,7 +157,19 @@ pub fn prepare(mut dataset: Dataset, config: &ProtocolConfig) -> Result<Prepared
     }
     let mut train_rows: Vec<usize> = Vec::with_capacity(rows.len());
     let (mut dev_rows, mut test_rows) = (Vec::new(), Vec::new());
+    // Rows are in the order of time.
+    let moment = rows.len() / 10 * 9;
     for own in &of_user {
+        if config.population == Population::Strict {
+            let before = own.partition_point(|&row| row < moment);
+            // The first row is always for training.
+            let validated = usize::from(before >= 2);
+            train_rows.extend(&own[..before - validated]);
+            dev_rows.extend(&own[before - validated..before]);
+            let fits = before >= config.min_history.max(2) && config.max_history.is_none_or(|most| before <= most);
+            test_rows.extend(own.get(before).filter(|_| fits));
+            continue;
+        }
         // The first row is always for training.
         let (mut end, outside) = (own.len(), own.len().saturating_sub(1).min(2));
         if outside >= 1 {
@@ -170,7 +185,7 @@ pub fn prepare(mut dataset: Dataset, config: &ProtocolConfig) -> Result<Prepared
         train_rows.extend(&own[..end]);
     }
     match config.population {
-        Population::Classic => {}
+        Population::Classic | Population::Strict => {}
         Population::ColdStart => test_rows.retain(|&row| cold(rows.users[row])),
         Population::Evolving => {
             let moved = moved_most(&dataset, &of_user)?;

@@ -21,6 +21,7 @@ use serde::Deserialize;
 use crate::cli::agents::Preparation;
 use crate::error::{Error, Result};
 use crate::models::{self, Fit};
+use crate::settings::{Setting, apply};
 use crate::{data, output};
 
 /// The data as the reference prepares it, with `seed` for the wrong candidates.
@@ -43,8 +44,9 @@ pub fn prepared(arguments: &Preparation, seed: u64) -> Result<Prepared> {
         "classic" => Population::Classic,
         "cold-start" => Population::ColdStart,
         "evolving" => Population::Evolving,
+        "strict" => Population::Strict,
         other => {
-            return Err(Error::Usage(format!("--split {other}: accepts classic, cold-start, evolving")));
+            return Err(Error::Usage(format!("--split {other}: accepts classic, cold-start, evolving, strict")));
         }
     };
     let config = ProtocolConfig {
@@ -66,10 +68,27 @@ pub fn prepared(arguments: &Preparation, seed: u64) -> Result<Prepared> {
 pub fn learn(prepared: &Prepared, arguments: &Preparation, seed: u64) -> Result<Arc<Knowledge>> {
     let mut config = ModelsConfig::default();
     config.factors.seed = seed;
-    let rankers = arguments
-        .rankers
-        .iter()
-        .map(|name| Ok((name.clone(), ranker(name, prepared, seed)?)))
+    let settings: Vec<Setting> =
+        arguments.settings.iter().map(|text| Setting::parse(text)).collect::<Result<_>>()?;
+    let mut used = vec![false; settings.len()];
+    // What is wrong with settings is said before anything is fitted.
+    let mut planned = Vec::new();
+    for name in &arguments.rankers {
+        let model = models::find(name)?;
+        let mut config = model.default_config("flex");
+        apply(name, &mut config, &settings, &mut used)?;
+        model.check(&config)?;
+        planned.push((name, config));
+    }
+    if let Some(unused) = used.iter().position(|used| !used) {
+        return Err(Error::Usage(format!(
+            "--set {}: no model of --rankers has such a setting",
+            arguments.settings[unused]
+        )));
+    }
+    let rankers = planned
+        .into_iter()
+        .map(|(name, config)| Ok((name.clone(), ranker(name, &config, prepared, seed)?)))
         .collect::<Result<Vec<_>>>()?;
     let mut knowledge = Knowledge::build_with(prepared, &config, rankers)?;
     if let Some(address) = &arguments.wikipedia {
@@ -95,7 +114,12 @@ fn sockets() -> Result<tokio::runtime::Handle> {
 }
 
 /// The model called `name` of `compare`, fitted on the training part and selected on the validation part of `prepared`.
-fn ranker(name: &str, prepared: &Prepared, seed: u64) -> Result<Arc<dyn Recommender>> {
+fn ranker(
+    name: &str,
+    config: &serde_json::Value,
+    prepared: &Prepared,
+    seed: u64,
+) -> Result<Arc<dyn Recommender>> {
     let model = models::find(name)?;
     output::note(format!("fitting {name}"));
     let rows = |samples: &[Sample]| {
@@ -111,7 +135,7 @@ fn ranker(name: &str, prepared: &Prepared, seed: u64) -> Result<Arc<dyn Recommen
     };
     let folder = std::env::temp_dir().join(format!("sextant-agents-{}-{name}", std::process::id()));
     let fitted = model.fit(
-        &model.default_config("flex"),
+        config,
         Fit {
             seed,
             device: "flex",

@@ -50,12 +50,15 @@ pub struct Preparation {
     #[arg(long, value_name = "N")]
     pub max_history: Option<usize>,
     /// Whose last rows are asked about: classic (every user's), cold-start (users cut to their last five rows), evolving (users
-    /// whose taste moved most)
+    /// whose taste moved most), strict (the first rows after nine tenths of all rows, models trained on those alone)
     #[arg(long, value_name = "SPLIT", default_value = "classic")]
     pub split: String,
     /// Models of `compare` to consult beside the built-in ones (directau, lightgcn, ials, rl-a2c, …), fitted on the training part
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     pub rankers: Vec<String>,
+    /// Change a setting of such a model; see `compare --help`
+    #[arg(long = "set", value_name = "MODEL.KEY=VALUE")]
+    pub settings: Vec<String>,
     /// Let the Searcher ask an encyclopedia: the address of a MediaWiki's Action API; Wikipedia's if none is given. Only language
     /// models ask it, the rules do not
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = WIKIPEDIA)]

@@ -32,6 +32,7 @@ pub fn run(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
         max_history: None,
         split: "classic".into(),
         rankers: Vec::new(),
+        settings: Vec::new(),
         wikipedia: None,
         wikipedia_cache: None,
     };

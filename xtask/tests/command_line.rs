@@ -383,6 +383,78 @@ fn killed_policies_go_on_and_end_in_the_same_result() {
 }
 
 #[test]
+fn a_team_consults_policies_and_recommenders_of_the_other_systems() {
+    let (folder, data) = place();
+    let out = folder.path().join("out.json");
+    let run = |more: &[&str]| {
+        let mut arguments = vec!["agents", "run", "--data", &data, "--task", "ranking"];
+        arguments.extend(["--systems", "analyse", "--limit", "12", "--out", "teams", "--candidates", "5"]);
+        arguments.extend(["--json", out.to_str().unwrap()]);
+        arguments.extend(more);
+        xtask(&arguments, folder.path())
+    };
+    let short = ["--set", "rl-a2c.epochs=1", "--set", "rl-a2c.episode_steps_per_epoch=600"];
+    let output = run(&[&["--rankers", "rl-a2c,bpr", "--set", "bpr.epochs=2"][..], &short].concat());
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let value = json(&out);
+    let rows = value["agents"]["systems"].as_array().unwrap();
+    // Alone as baselines, and within the team.
+    for name in ["rl-a2c", "bpr", "ease", "analyse"] {
+        let row = rows.iter().find(|row| row["name"] == name);
+        let hit = &row.unwrap_or_else(|| panic!("no {name}"))["reports"][0]["metrics"]["hr@3"]["value"];
+        assert!((0.0..=1.0).contains(&hit.as_f64().unwrap()));
+    }
+    let traces =
+        std::fs::read_to_string(folder.path().join("teams/ranking/2024/analyse/trace.jsonl")).unwrap();
+    assert!(traces.contains("\"rl-a2c\"") && traces.contains("\"bpr\""));
+    for (more, what) in [
+        (&["--rankers", "nobody"][..], "nobody"),
+        (&["--rankers", "bpr", "--set", "bpr.nothing=1"], "no such setting"),
+        (&["--set", "bpr.epochs=1"], "no model of --rankers"),
+        (&["--split", "sometimes"], "cold-start"),
+        (&["--negatives", "soft"], "hard"),
+        (&["--reviews", "none.jsonl"], "only explanations"),
+        (&["--wikipedia", "gopher://wiki"], "not http"),
+    ] {
+        let output = run(more);
+        assert!(code(&output) != 0 && said(&output).contains(what), "{more:?}: {}", said(&output));
+    }
+}
+
+#[test]
+fn explanations_are_held_against_reviews_and_people_are_talked_to() {
+    let (folder, data) = place();
+    let out = folder.path().join("out.json");
+    let mut reviews = String::new();
+    for user in 0..60 {
+        for item in 0..40 {
+            writeln!(reviews, r#"{{"user": "u{user}", "item": "i{item}", "text": "The user gave it a rating and liked it"}}"#)
+                .unwrap();
+        }
+    }
+    std::fs::write(folder.path().join("reviews.jsonl"), reviews).unwrap();
+    let run = |system: &str, more: &[&str]| {
+        let mut arguments = vec!["agents", "run", "--data", &data, "--systems", system, "--limit", "12"];
+        arguments.extend(["--out", "teams", "--candidates", "5", "--json", out.to_str().unwrap()]);
+        arguments.extend(more);
+        xtask(&arguments, folder.path())
+    };
+    let output = run("analyse", &["--task", "explanation", "--reviews", "reviews.jsonl"]);
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let metrics = json(&out)["agents"]["systems"][0]["reports"][0]["metrics"].clone();
+    for name in ["bleu-1", "bleu-4", "rouge-1", "rouge-2", "rouge-l", "distinct-1", "grounded", "words"] {
+        assert!(metrics[name]["value"].as_f64().unwrap() >= 0.0, "{name}: {metrics}");
+    }
+    assert!(metrics["bleu-1"]["value"].as_f64().unwrap() > 0.0);
+    std::fs::write(folder.path().join("reviews.jsonl"), "{\"user\": 1}\n").unwrap();
+    let output = run("analyse", &["--task", "explanation", "--reviews", "reviews.jsonl"]);
+    assert!(code(&output) != 0 && said(&output).contains("line 1"), "{}", said(&output));
+    // This data set has no titles, by which people say what they liked.
+    let output = run("chat", &["--task", "conversation"]);
+    assert!(code(&output) != 0 && said(&output).contains("nobody"), "{}", said(&output));
+}
+
+#[test]
 fn language_models_stand_in_comparisons() {
     let (folder, data) = place();
     let out = folder.path().join("out.json");

@@ -1,11 +1,13 @@
 //! Many sessions at once against an endpoint on the loopback interface that takes its time: `cargo run -p agents --features http
-//! --example sessions -- [SESSIONS] [LATENCY_MS] [SYSTEM] [SYNTHETIC]`. Prints JSON: the time, the bound that latency alone sets, the
-//! processor's time for each request (both sides run in this process), and the memory a session takes.
+//! --example sessions -- [SESSIONS] [LATENCY_MS] [SYSTEM] [ENDPOINT]`. Prints JSON: the time, the bound that latency alone sets, the
+//! processor's time for each request on either side, and the memory a session takes.
 //!
-//! The endpoint is the rule-based engine: it reads the view that goes along. With a fourth argument it is a model that gives
-//! the same answer to every request, which leaves the cost of the client, the engine and HTTP.
+//! The endpoint is the rule-based engine in a process of its own: it reads the view that goes along. `same` for ENDPOINT takes in its place a
+//! model that gives the same answer to every request, which leaves the cost of the client, the engine and HTTP.
 #![allow(clippy::print_stdout)]
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -50,35 +52,56 @@ fn memory(key: &str) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Seconds of processor time so far, of a clock of 100 ticks a second.
-fn processor() -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+/// Seconds of processor time that a process has used, of a clock of 100 ticks a second.
+fn processor(process: &str) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let rest = stat.rsplit_once(')')?.1;
     let ticks: Vec<f64> =
         rest.split_whitespace().skip(11).take(2).filter_map(|tick| tick.parse().ok()).collect();
     Some(ticks.iter().sum::<f64>() / 100.0)
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let number = |at: usize, default: u64| std::env::args().nth(at).map_or(Ok(default), |text| text.parse());
-    let (sessions, latency) = (number(1, 1000)? as usize, Duration::from_millis(number(2, 200)?));
-    let system = std::env::args().nth(3).unwrap_or_else(|| "analyse".into());
-    let synthetic = std::env::args().nth(4).is_some();
-    let prepared = prepare(rec_core::read::folder("datasets/mt-mini")?, &ProtocolConfig::default())?;
-    let knowledge = Arc::new(Knowledge::build(&prepared, &ModelsConfig::default())?);
-    let runtime = tokio::runtime::Runtime::new()?;
-    let model: SharedModel = if synthetic {
+/// The endpoint: tells its address, and what it did once its input ends.
+fn serve(knowledge: &Knowledge, latency: Duration, same: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let model: SharedModel = if same {
         Arc::new(Same)
     } else {
         Arc::new(PolicyModel::new(PolicyDecider::new(knowledge.calibration.clone())))
     };
     let faults = Faults { latency, ..Faults::default() };
+    let runtime = tokio::runtime::Runtime::new()?;
     let server =
         runtime.block_on(Server::start(model, ServerConfig { faults, ..ServerConfig::default() }))?;
-    let endpoint =
-        EndpointConfig { send_task: true, ..EndpointConfig::new(server.base_url(), "sextant-policy") };
+    println!("{}", server.base_url());
+    std::io::stdout().flush()?;
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    println!("{}", server.stats().most_at_once);
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let argument = |at: usize| std::env::args().nth(at);
+    let number = |at: usize, default: u64| argument(at).map_or(Ok(default), |text| text.parse());
+    let (sessions, latency) = (number(1, 1000)? as usize, Duration::from_millis(number(2, 200)?));
+    let system = argument(3).unwrap_or_else(|| "analyse".into());
+    let same = argument(4).is_some_and(|endpoint| endpoint == "same");
+    let prepared = prepare(rec_core::read::folder("datasets/mt-mini")?, &ProtocolConfig::default())?;
+    let knowledge = Arc::new(Knowledge::build(&prepared, &ModelsConfig::default())?);
+    if std::env::var_os("SESSIONS_SERVE").is_some() {
+        return serve(&knowledge, latency, same);
+    }
+    let mut server = Command::new(std::env::current_exe()?)
+        .args(std::env::args().skip(1))
+        .env("SESSIONS_SERVE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut told = BufReader::new(server.stdout.take().ok_or("no output")?).lines();
+    let address = told.next().ok_or("the server told no address")??;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let endpoint = EndpointConfig { send_task: true, ..EndpointConfig::new(address, "sextant-policy") };
     let client = Arc::new(OpenAiCompatible::new(endpoint)?);
-    let decider = LlmDecider::new(client, LlmConfig { send_view: !synthetic, ..LlmConfig::default() });
+    let decider = LlmDecider::new(client, LlmConfig { send_view: !same, ..LlmConfig::default() });
     let decider = Arc::new(OnRuntime::new(Arc::new(decider), runtime.handle().clone()));
     let engine = Engine::with(knowledge.clone(), SystemConfig::named(&system)?, decider)?;
     let jobs: Vec<Job> = prepared
@@ -90,10 +113,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Job::new(TaskInput::of_sample(TaskKind::Rating, &knowledge, sample, 10), sample.cut_off)
         })
         .collect();
-    let (before, busy) = (memory("VmRSS:"), processor());
+    let sides = ["self".to_owned(), server.id().to_string()];
+    let busy = || sides.each_ref().map(|process| processor(process).unwrap_or(f64::NAN));
+    let (before, busy_before) = (memory("VmRSS:"), busy());
     let (mut valid, mut decisions, mut most) = (0, 0, 0);
+    let threads = std::thread::available_parallelism()?.get();
     let started = Instant::now();
-    run_many(&engine, &jobs, Concurrency { threads: 1, in_flight: sessions }, |done| {
+    run_many(&engine, &jobs, Concurrency { threads, in_flight: sessions.div_ceil(threads) }, |done| {
         valid += usize::from(done.outcome.valid);
         decisions += done.outcome.decisions;
         most = most.max(done.outcome.decisions);
@@ -101,23 +127,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     })?;
     let taken = started.elapsed().as_secs_f64();
     let bound = (latency * most).as_secs_f64();
-    let busy = busy.zip(processor()).map(|(before, after)| after - before);
+    let after = busy();
+    let per_request = |side: usize| 1e3 * (after[side] - busy_before[side]) / f64::from(decisions.max(1));
     let grown = before.zip(memory("VmHWM:")).map(|(before, after)| after.saturating_sub(before));
+    drop(server.stdin.take());
+    let most_at_once: u64 = told.next().ok_or("the server did not say what it did")??.parse()?;
+    server.wait()?;
     let result = serde_json::json!({
         "sessions": sessions,
         "system": system,
-        "endpoint": if synthetic { "the same answer always" } else { "rule-based engine" },
+        "endpoint": if same { "the same answer always" } else { "rule-based engine" },
         "latency_ms": latency.as_millis() as u64,
         "valid": valid,
         "requests": decisions,
         "requests_in_a_row": most,
-        "most_at_once": server.stats().most_at_once,
+        "most_at_once": most_at_once,
+        "threads": threads,
         "seconds": taken,
         "latency_bound_seconds": bound,
         "over_the_bound": taken / bound - 1.0,
         "requests_per_second": f64::from(decisions) / taken,
-        "processor_ms_per_request": busy.map(|busy| 1e3 * busy / f64::from(decisions.max(1))),
-        "kib_per_session": grown.map(|kib| kib as f64 / sessions.max(1) as f64),
+        "processor_ms_per_request_client": per_request(0),
+        "processor_ms_per_request_server": per_request(1),
+        "kib_per_session_client": grown.map(|kib| kib as f64 / sessions.max(1) as f64),
     });
     println!("{result:#}");
     Ok(())

@@ -44,6 +44,12 @@ impl AgentRole {
         }
     }
 
+    /// What the role is told that it may do: what needs an encyclopedia only where one is connected.
+    pub fn offered(self, encyclopedia: bool) -> impl Iterator<Item = &'static ActionSpec> {
+        let needs = |spec: &ActionSpec| matches!(spec.tool, Some("encyclopedia" | "passage"));
+        self.specs().iter().filter(move |spec| encyclopedia || !needs(spec))
+    }
+
     /// What the role may do.
     pub const fn specs(self) -> &'static [ActionSpec] {
         match self {
@@ -417,6 +423,13 @@ actions! {
         Filter -> "filter_candidates": "Keep what meets a request, out of a named set" {
             set: String as Text, "the set's name";
             request: Request as Request, "what is wanted";
+        }
+        Encyclopedia -> "encyclopedia": "Articles of an encyclopedia, by words: their titles and how they begin" {
+            query: String as Text, "words to look for";
+        }
+        Passage -> "passage": "The next passage that holds a term, in an article that Encyclopedia found" {
+            title: String as Text, "the article's title";
+            term: String as Text, "what the passage has to speak of";
         }
         Finish: "Hand what was found to the Manager" {
             result: String as Text, "what was found";

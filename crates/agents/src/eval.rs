@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Outcome;
 use crate::error::Result;
 use crate::judge::{Judge, Verdict};
+use crate::overlap;
 use crate::parser::Rung;
 use crate::task::{Answer, TaskKind};
+use crate::text::words;
 
 /// Rounds of the bootstrap.
 const ROUNDS: usize = 2_000;
@@ -115,6 +117,11 @@ pub fn evaluate(system: &str, task: TaskKind, outcomes: &[Outcome], judges: &[Ju
                 "words",
                 &texts.iter().map(|text| text.split_whitespace().count() as f64).collect::<Vec<_>>(),
             )?;
+            let agreements = verdicts.iter().filter_map(|verdict| verdict.agrees);
+            let agreements: Vec<f64> = agreements.map(|agrees| f64::from(u8::from(agrees))).collect();
+            if !agreements.is_empty() {
+                add("polarity", &agreements)?;
+            }
             for n in [1, 2] {
                 let value = distinct(&texts, n);
                 metrics.insert(
@@ -122,6 +129,7 @@ pub fn evaluate(system: &str, task: TaskKind, outcomes: &[Outcome], judges: &[Ju
                     Measured { value, interval: Interval { low: value, high: value } },
                 );
             }
+            metrics.extend(against_reviews(outcomes, judges)?);
         }
     }
     let mut halts = BTreeMap::new();
@@ -171,12 +179,38 @@ fn grounding(outcome: &Outcome) -> f64 {
     if outcome.claims.is_empty() { 0.0 } else { f64::from(outcome.supported) / outcome.claims.len() as f64 }
 }
 
+/// BLEU and ROUGE against what the users wrote, over the samples where they did; nothing without any.
+fn against_reviews(outcomes: &[Outcome], judges: &[Judge]) -> Result<BTreeMap<String, Measured>> {
+    let words: Vec<(Vec<String>, Vec<String>)> = outcomes
+        .iter()
+        .zip(judges)
+        .filter_map(|(outcome, judge)| Some((words(text(outcome)?), words(judge.review.as_deref()?))))
+        .collect();
+    let pairs = || words.iter().map(|(text, review)| (&text[..], &review[..]));
+    let mut metrics = BTreeMap::new();
+    if words.is_empty() {
+        return Ok(metrics);
+    }
+    let counts: Vec<overlap::BleuCounts> = pairs().map(overlap::BleuCounts::of).collect();
+    for order in 1..=overlap::LONGEST {
+        let (value, interval) = overlap::corpus_bleu(&counts, order, ROUNDS, 2024);
+        metrics.insert(format!("bleu-{order}"), Measured { value, interval });
+    }
+    for n in [1, 2] {
+        let values: Vec<f64> = pairs().map(|pair| overlap::rouge_n(pair, n).f1).collect();
+        metrics.insert(format!("rouge-{n}"), measured(&values)?);
+    }
+    let values: Vec<f64> = pairs().map(|pair| overlap::rouge_l(pair).f1).collect();
+    metrics.insert("rouge-l".into(), measured(&values)?);
+    Ok(metrics)
+}
+
 /// Distinct over all runs of `n` words (Li and others, NAACL 2016).
 fn distinct(texts: &[&str], n: usize) -> f64 {
     let mut seen = std::collections::HashSet::new();
     let mut all = 0_usize;
     for text in texts {
-        let words = crate::text::words(text);
+        let words = words(text);
         for run in words.windows(n) {
             all += 1;
             seen.insert(run.to_vec());

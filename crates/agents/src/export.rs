@@ -18,7 +18,7 @@ use crate::trace::{Event, EventKind};
 /// Nothing if the events hold no task.
 pub fn trajectory(events: &[Event], outcome: &Outcome) -> Option<Trajectory> {
     let task = events.iter().find(|event| event.kind == EventKind::Task)?;
-    let task: TaskInput = serde_json::from_str(&task.payload.to_string()).ok()?;
+    let task: TaskInput = task.payload.read().ok()?;
     let attempt = format!("{}/", outcome.attempts.len());
     let mut messages = Vec::new();
     if task.kind == TaskKind::Conversation {
@@ -34,9 +34,10 @@ pub fn trajectory(events: &[Event], outcome: &Outcome) -> Option<Trajectory> {
     for event in events.iter().filter(|event| event.agent.starts_with(&attempt)) {
         match event.kind {
             EventKind::ToolCall => {
-                let name = event.payload.get("name")?.as_str()?;
+                let payload = event.payload.json();
+                let name = payload.get("name")?.as_str()?;
                 calls += 1;
-                let arguments = event.payload.get("arguments")?.clone();
+                let arguments = payload.get("arguments")?.clone();
                 messages.push(Message::calls(vec![ToolCall::new(format!("call-{calls}"), name, arguments)]));
                 let tool = Tool::named(name)?;
                 if used.iter().all(|known| known.name != name) {
@@ -44,7 +45,8 @@ pub fn trajectory(events: &[Event], outcome: &Outcome) -> Option<Trajectory> {
                 }
             }
             EventKind::ToolResult => {
-                messages.push(Message::tool(format!("call-{calls}"), event.payload.get("text")?.as_str()?));
+                let text = event.payload.json().get("text")?.as_str()?.to_owned();
+                messages.push(Message::tool(format!("call-{calls}"), text));
             }
             _ => {}
         }

@@ -217,6 +217,15 @@ fn typed(kind: &str, about: &str) -> Json {
     object(vec![("type", kind.into()), ("description", about.into())])
 }
 
+/// A schema a type. A list of types in one schema says the same, but some clients and models do not read it.
+fn types(names: &[&str]) -> Json {
+    Json::Array(names.iter().map(|name| object(vec![("type", (*name).into())])).collect())
+}
+
+fn any_of(names: &[&str], about: &str) -> Json {
+    object(vec![("anyOf", types(names)), ("description", about.into())])
+}
+
 /// The JSON Schema of an argument.
 pub fn argument_schema(argument: &ArgumentSpec) -> Json {
     match argument.kind {
@@ -225,10 +234,7 @@ pub fn argument_schema(argument: &ArgumentSpec) -> Json {
             ("enum", Json::from(vec!["user", "item"])),
             ("description", argument.about.into()),
         ]),
-        Kind::Id => object(vec![
-            ("type", Json::from(vec!["string", "integer"])),
-            ("description", argument.about.into()),
-        ]),
+        Kind::Id => any_of(&["string", "integer"], argument.about),
         Kind::Count => object(vec![
             ("type", "integer".into()),
             ("minimum", Json::from(1_i64)),
@@ -236,11 +242,16 @@ pub fn argument_schema(argument: &ArgumentSpec) -> Json {
         ]),
         Kind::Flag => typed("boolean", argument.about),
         Kind::Text => typed("string", argument.about),
-        Kind::Answer => object(vec![
-            ("type", Json::from(vec!["number", "string", "array"])),
-            ("items", object(vec![("type", Json::from(vec!["string", "integer"]))])),
-            ("description", argument.about.into()),
-        ]),
+        Kind::Answer => {
+            let ids = object(vec![
+                ("type", "array".into()),
+                ("items", object(vec![("anyOf", types(&["string", "integer"]))])),
+            ]);
+            let mut branches =
+                vec![object(vec![("type", "number".into())]), object(vec![("type", "string".into())])];
+            branches.push(ids);
+            object(vec![("anyOf", Json::Array(branches)), ("description", argument.about.into())])
+        }
         Kind::Steps => object(vec![
             ("type", "array".into()),
             ("minItems", Json::from(1_i64)),
@@ -293,8 +304,8 @@ pub fn arguments_schema(arguments: &[ArgumentSpec]) -> Json {
     ])
 }
 
-/// The JSON Schema of a role's actions in the JSON form.
-pub fn schema(role: AgentRole) -> Json {
+/// The JSON Schema of actions in the JSON form.
+pub fn schema(specs: impl Iterator<Item = &'static ActionSpec>) -> Json {
     let one = |spec: &ActionSpec| {
         let content = match spec.arguments {
             [] => object(vec![("type", "string".into()), ("maxLength", Json::from(0_i64))]),
@@ -317,13 +328,13 @@ pub fn schema(role: AgentRole) -> Json {
             ("additionalProperties", false.into()),
         ])
     };
-    object(vec![("anyOf", Json::Array(role.specs().iter().map(one).collect()))])
+    object(vec![("anyOf", Json::Array(specs.map(one).collect()))])
 }
 
-/// A role's actions as native tools.
-pub fn native_tools(role: AgentRole) -> Vec<ToolSpec> {
+/// Actions as native tools.
+pub fn native_tools(specs: impl Iterator<Item = &'static ActionSpec>) -> Vec<ToolSpec> {
     let tool = |spec: &ActionSpec| ToolSpec::new(spec.name, spec.about, arguments_schema(spec.arguments));
-    role.specs().iter().map(tool).collect()
+    specs.map(tool).collect()
 }
 
 /// The text form of an action with the names of the arguments in their places.
@@ -332,10 +343,10 @@ pub fn usage(spec: &ActionSpec) -> String {
     format!("{}[{}]", spec.name, names.join(", "))
 }
 
-/// A role's actions as a list for a prompt: usage, what it does, what the arguments are.
-pub fn prompt_list(role: AgentRole) -> String {
+/// Actions as a list for a prompt: usage, what it does, what the arguments are.
+pub fn prompt_list(specs: impl Iterator<Item = &'static ActionSpec>) -> String {
     let mut text = String::new();
-    for spec in role.specs() {
+    for spec in specs {
         let _ = writeln!(text, "- {}: {}.", usage(spec), spec.about);
         for argument in spec.arguments {
             let _ = writeln!(text, "    {}: {}", argument.name, argument.about);

@@ -4,6 +4,7 @@ use rec_core::metrics;
 use serde::{Deserialize, Serialize};
 
 use crate::knowledge::Knowledge;
+use crate::polarity::{self, Polarity};
 use crate::protocol::Sample;
 use crate::task::Answer;
 
@@ -14,6 +15,14 @@ pub struct Judge {
     pub rating: f32,
     /// The outside id of the true item.
     pub item: String,
+    /// The mean of what the user rated before; none without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual: Option<f32>,
+    /// The least and the largest rating.
+    pub scale: (f32, f32),
+    /// What the user wrote of the item, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<String>,
 }
 
 /// One answer against the truth; what does not apply to the task is absent.
@@ -25,26 +34,45 @@ pub struct Verdict {
     /// The place of the true item, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<u32>,
+    /// Whether a text points the way the rating does; absent where the rating points nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agrees: Option<bool>,
 }
 
 impl Judge {
     /// The truth of `sample`.
     pub fn new(knowledge: &Knowledge, sample: &Sample) -> Self {
-        Self { rating: sample.rating, item: knowledge.dataset.items.token(sample.item.0).to_owned() }
+        let before = knowledge.index.user(sample.user, sample.cut_off);
+        let sum: f32 = before.iter().map(|rated| rated.rating).sum();
+        Self {
+            rating: sample.rating,
+            item: knowledge.dataset.items.token(sample.item.0).to_owned(),
+            usual: (!before.is_empty()).then(|| sum / before.len() as f32),
+            scale: knowledge.scale,
+            review: None,
+        }
     }
 
     /// Judges `answer`.
     pub fn verdict(&self, answer: &Answer) -> Verdict {
         match answer {
             Answer::Rating(rating) => {
-                Verdict { error: Some(f64::from(*rating) - f64::from(self.rating)), rank: None }
+                Verdict { error: Some(f64::from(*rating) - f64::from(self.rating)), ..Verdict::default() }
             }
             Answer::Ranking(order) => {
                 let place = order.iter().position(|id| *id == self.item);
-                Verdict { error: None, rank: place.map(|place| place as u32 + 1) }
+                Verdict { rank: place.map(|place| place as u32 + 1), ..Verdict::default() }
             }
-            Answer::Text(_) => Verdict::default(),
+            Answer::Text(text) => Verdict { agrees: self.agrees(text), ..Verdict::default() },
         }
+    }
+}
+
+impl Judge {
+    /// Whether `text` speaks for the item where the rating is clearly above the user's mean, and against it where it is below.
+    fn agrees(&self, text: &str) -> Option<bool> {
+        let truth = polarity::of_rating(self.rating, self.usual?, self.scale);
+        (truth != Polarity::Level).then(|| polarity::of_text(text) == truth)
     }
 }
 

@@ -53,6 +53,9 @@ pub struct Knowledge {
     pub titles: TitleIndex,
     /// Titles, genres and years as text.
     pub texts: TextIndex,
+    /// An encyclopedia that the Searcher may ask, if one is connected.
+    #[cfg(feature = "wiki")]
+    pub encyclopedia: Option<Arc<crate::encyclopedia::Wikipedia>>,
     years: Vec<Option<u16>>,
     active: Vec<bool>,
 }
@@ -117,6 +120,8 @@ impl Knowledge {
             index,
             models,
             scale,
+            #[cfg(feature = "wiki")]
+            encyclopedia: None,
             years,
             active,
         };
@@ -127,6 +132,15 @@ impl Knowledge {
         }));
         knowledge.calibration = Calibration::fit(&knowledge, &prepared.dev)?;
         Ok(knowledge)
+    }
+
+    /// Whether an encyclopedia is connected.
+    pub fn has_encyclopedia(&self) -> bool {
+        #[cfg(feature = "wiki")]
+        let connected = self.encyclopedia.is_some();
+        #[cfg(not(feature = "wiki"))]
+        let connected = false;
+        connected
     }
 
     /// The item as agents see it.

@@ -1,15 +1,18 @@
 //! Language models on the team: a prompt for the view, a reply parsed by the ladder, a few turns of repair; and the rule-based
 //! engine as a model, so that everything between an agent and an endpoint can be run without one.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use chat_model::{
-    Capabilities, ChatModel, ChatReply, ChatRequest, ResponseFormat, Sampling, SharedModel, ToolChoice,
-    estimate_tokens,
+    Capabilities, ChatModel, ChatReply, ChatRequest, JsonText, ResponseFormat, Sampling, SharedModel,
+    ToolChoice, Toolset, estimate_tokens,
 };
 use futures_util::future::BoxFuture;
 use rec_core::{Json, Message, ToolCall};
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, ManagerAction};
+use crate::action::{Action, AgentRole, ManagerAction};
 use crate::decider::{DecideError, Decider, Decision, Source, Usage};
 use crate::parser::{ParseError, Rung, parse};
 use crate::policy::PolicyDecider;
@@ -58,12 +61,26 @@ impl Default for LlmConfig {
 pub struct LlmDecider {
     model: SharedModel,
     config: LlmConfig,
+    /// Each role's actions as native tools and as a schema, without and with an encyclopedia; the same at every request.
+    offered: Arc<BTreeMap<(AgentRole, bool), Offered>>,
+}
+
+struct Offered {
+    tools: Toolset,
+    schema: Json,
 }
 
 impl LlmDecider {
     /// A decider that asks `model`.
     pub fn new(model: SharedModel, config: LlmConfig) -> Self {
-        Self { model, config }
+        let offered = |(role, encyclopedia): (AgentRole, bool)| {
+            let specs = || role.offered(encyclopedia);
+            let offered =
+                Offered { tools: grammar::native_tools(specs()).into(), schema: grammar::schema(specs()) };
+            ((role, encyclopedia), offered)
+        };
+        let all = AgentRole::ALL.into_iter().flat_map(|role| [(role, false), (role, true)]);
+        Self { model, config, offered: Arc::new(all.map(offered).collect()) }
     }
 
     fn form(&self, capabilities: &Capabilities) -> ReplyForm {
@@ -84,25 +101,25 @@ impl LlmDecider {
         capabilities: &Capabilities,
         messages: Vec<Message>,
     ) -> ChatRequest {
+        let offered = &self.offered[&(view.role, view.encyclopedia)];
         let mut request = ChatRequest::new(messages);
         request.sampling = self.config.sampling.clone();
         request.agent = Some(view.role.name().to_owned());
         request.sample = Some(view.task.sample.clone());
         match form {
             ReplyForm::Native => {
-                request.tools = grammar::native_tools(view.role);
+                request.tools = offered.tools.clone();
                 request.tool_choice = ToolChoice::Required;
             }
             ReplyForm::Json if capabilities.json_schema => {
                 request.format =
-                    ResponseFormat::JsonSchema { name: "action".into(), schema: grammar::schema(view.role) };
+                    ResponseFormat::JsonSchema { name: "action".into(), schema: offered.schema.clone() };
             }
             ReplyForm::Json if capabilities.json_object => request.format = ResponseFormat::JsonObject,
             ReplyForm::Json | ReplyForm::Text => {}
         }
         if self.config.send_view {
-            let text = serde_json::to_string(view).unwrap_or_default();
-            request.task = text.parse().ok();
+            request.task = JsonText::of(view).ok();
         }
         request
     }
@@ -110,11 +127,10 @@ impl LlmDecider {
     async fn ask(&self, view: &AgentView) -> Result<Decision, DecideError> {
         let capabilities = self.model.capabilities();
         let form = self.form(&capabilities);
-        let mut messages = prompt::messages(view, form);
+        let mut request = self.request(view, form, &capabilities, prompt::messages(view, form));
         let mut usage = Usage::default();
         let mut failure: Option<(ParseError, String, Source)> = None;
         for turn in 0..=self.config.repairs {
-            let request = self.request(view, form, &capabilities, messages.clone());
             let reply = match (self.model.complete(&request).await, failure.take()) {
                 (Ok(reply), _) => reply,
                 // The first reply was no action; that the repair failed does not make it worse than that.
@@ -143,8 +159,8 @@ impl LlmDecider {
                     return Ok(decision);
                 }
                 Err(error) => {
-                    messages.push(Message::assistant(as_text(&reply.message)));
-                    messages.push(Message::user(format!(
+                    request.messages.push(Message::assistant(as_text(&reply.message)));
+                    request.messages.push(Message::user(format!(
                         "That is not an action: {error}. Reply again, with one action."
                     )));
                     failure = Some((error, thought, source));
@@ -289,8 +305,7 @@ impl ChatModel for PolicyModel {
                 .task
                 .as_ref()
                 .ok_or_else(|| bad("the rule-based engine needs the typed view".into()))?;
-            let view: AgentView = serde_json::from_str(&task.to_string())
-                .map_err(|error| bad(format!("not a view: {error}")))?;
+            let view: AgentView = task.read().map_err(|error| bad(format!("not a view: {error}")))?;
             let decision = self.policy.decide_now(&view);
             let action = decision.action.map_err(|error| bad(error.to_string()))?;
             let mut message = if request.tools.is_empty() {
@@ -319,18 +334,18 @@ impl ChatModel for PolicyModel {
     }
 }
 
-/// A decider for futures that need a tokio runtime (HTTP clients do), usable from any executor: the work is done on the
-/// runtime, the caller only waits.
+/// A decider for futures that need a tokio runtime (HTTP clients do), usable from any executor: the work is done where the future
+/// is polled, with the runtime's clock and sockets. The runtime has to live as long as decisions are awaited.
 #[cfg(feature = "http")]
 pub struct OnRuntime {
-    decider: std::sync::Arc<dyn Decider>,
+    decider: Arc<dyn Decider>,
     runtime: tokio::runtime::Handle,
 }
 
 #[cfg(feature = "http")]
 impl OnRuntime {
     /// `decider`, on `runtime`.
-    pub fn new(decider: std::sync::Arc<dyn Decider>, runtime: tokio::runtime::Handle) -> Self {
+    pub fn new(decider: Arc<dyn Decider>, runtime: tokio::runtime::Handle) -> Self {
         Self { decider, runtime }
     }
 }
@@ -338,11 +353,6 @@ impl OnRuntime {
 #[cfg(feature = "http")]
 impl Decider for OnRuntime {
     fn decide<'a>(&'a self, view: &'a AgentView) -> BoxFuture<'a, Result<Decision, DecideError>> {
-        let (decider, view) = (self.decider.clone(), view.clone());
-        let work = self.runtime.spawn(async move { decider.decide(&view).await });
-        Box::pin(async move {
-            work.await
-                .unwrap_or_else(|error| Err(DecideError::Model(format!("the runtime stopped: {error}"))))
-        })
+        Box::pin(crate::runtime::polled_on(&self.runtime, self.decider.decide(view)))
     }
 }

@@ -7,6 +7,7 @@ use rec_core::{ItemId, Json, ToolSpec};
 
 use crate::action::{AgentRole, ArgumentSpec};
 use crate::dialogue::DialogueState;
+use crate::encyclopedia::Library;
 use crate::grammar::arguments_schema;
 use crate::index::CutOff;
 use crate::knowledge::Knowledge;
@@ -29,12 +30,21 @@ pub struct ToolContext<'a> {
     pub dialogue: DialogueState,
     /// The text at hand: the last message of a dialogue.
     pub text: String,
+    /// What the encyclopedia said in this assignment.
+    pub library: Library,
 }
 
 impl<'a> ToolContext<'a> {
     /// A context without sets, dialogue or text.
     pub fn new(knowledge: &'a Knowledge, cut_off: CutOff) -> Self {
-        Self { knowledge, cut_off, bus: Bus::new(), dialogue: DialogueState::default(), text: String::new() }
+        Self {
+            knowledge,
+            cut_off,
+            bus: Bus::new(),
+            dialogue: DialogueState::default(),
+            text: String::new(),
+            library: Library::default(),
+        }
     }
 
     /// Takes over what a tool changed in a copy: new sets, and the dialogue.

@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use rec_core::Json;
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use crate::decider::{DecideError, Decider, Decision};
 use crate::error::{Error, Result};
@@ -41,6 +43,72 @@ pub enum EventKind {
     Error,
 }
 
+/// What an event holds, as the text of its JSON: most events are written and never looked into.
+#[derive(Clone, Debug)]
+pub struct Payload(Box<RawValue>);
+
+impl Payload {
+    /// The text of `value`.
+    ///
+    /// # Panics
+    /// If `value` cannot be written as JSON.
+    pub fn of<T: Serialize>(value: &T) -> Self {
+        Self(serde_json::value::to_raw_value(value).expect("a payload has a text"))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
+    /// The value as a tree.
+    pub fn json(&self) -> Json {
+        self.as_str().parse().unwrap_or_default()
+    }
+
+    /// What the text tells of.
+    ///
+    /// # Errors
+    /// Where it is not of this type.
+    pub fn read<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+        serde_json::from_str(self.as_str())
+    }
+}
+
+/// Equal if the values are, however they are written.
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str() || self.json() == other.json()
+    }
+}
+
+/// What is taken down of a tool's call.
+#[derive(Serialize)]
+pub(crate) struct CallPayload<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) arguments: &'a Json,
+}
+
+/// What is taken down of a tool's result.
+#[derive(Serialize)]
+pub(crate) struct ResultPayload<'a> {
+    pub(crate) ok: bool,
+    pub(crate) text: &'a str,
+    pub(crate) value: &'a Json,
+}
+
+impl Serialize for Payload {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(Self)
+    }
+}
+
 /// One event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -53,7 +121,7 @@ pub struct Event {
     /// What kind.
     pub kind: EventKind,
     /// The content.
-    pub payload: Json,
+    pub payload: Payload,
     /// Milliseconds since the sample began; only where timings are asked for, because they differ from run to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub t_ms: Option<u64>,
@@ -80,13 +148,12 @@ impl Recorder {
 
     /// Takes down an event.
     pub fn record<T: Serialize>(&mut self, agent: &str, kind: EventKind, payload: &T) {
-        let text = serde_json::to_string(payload).expect("a payload has a text");
         let event = Event {
             sample: self.sample.clone(),
             seq: self.events.len() as u32,
             agent: agent.to_owned(),
             kind,
-            payload: text.parse().expect("a payload is JSON"),
+            payload: Payload::of(payload),
             t_ms: self.clock.map(|clock| clock.elapsed().as_millis() as u64),
         };
         if let Some(listener) = &self.listener {
@@ -206,13 +273,13 @@ impl Trace {
         for event in self.samples.iter().flat_map(|(_, events)| events) {
             let kind = format!("{:?}", event.kind).to_lowercase();
             *counts.entry(kind).or_default() += 1;
-            if let Some(name) = event.payload.pointer("/action/Ok/type").and_then(Json::as_str) {
-                *counts.entry(format!("decision {name}")).or_default() += 1;
-            }
-            if let (EventKind::ToolCall, Some(name)) =
-                (event.kind, event.payload.get("name").and_then(Json::as_str))
-            {
-                *counts.entry(format!("tool {name}")).or_default() += 1;
+            let (what, pointer) = match event.kind {
+                EventKind::Decision => ("decision", "/action/Ok/type"),
+                EventKind::ToolCall => ("tool", "/name"),
+                _ => continue,
+            };
+            if let Some(name) = event.payload.json().pointer(pointer).and_then(Json::as_str) {
+                *counts.entry(format!("{what} {name}")).or_default() += 1;
             }
         }
         counts
@@ -257,13 +324,13 @@ pub struct Difference<'a> {
 
 /// An event in words.
 pub fn describe(event: &Event) -> String {
-    let payload = &event.payload;
+    let payload = &event.payload.json();
     let text = |pointer: &str| payload.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned();
     match event.kind {
         EventKind::Task => {
             format!("task {}", payload.get("kind").map(ToString::to_string).unwrap_or_default())
         }
-        EventKind::Decision => match serde_json::from_str::<Decision>(&payload.to_string()) {
+        EventKind::Decision => match event.payload.read::<Decision>() {
             Ok(decision) => {
                 let action = match &decision.action {
                     Ok(action) => action.to_text(),
@@ -325,12 +392,8 @@ impl ReplayDecider {
                 what: format!("not readable: {error}"),
             };
             let decision = match event.kind {
-                EventKind::Decision => {
-                    Ok(serde_json::from_str(&event.payload.to_string()).map_err(unreadable)?)
-                }
-                EventKind::Error => {
-                    Err(serde_json::from_str(&event.payload.to_string()).map_err(unreadable)?)
-                }
+                EventKind::Decision => Ok(event.payload.read().map_err(unreadable)?),
+                EventKind::Error => Err(event.payload.read().map_err(unreadable)?),
                 _ => continue,
             };
             decisions.entry((event.sample.clone(), event.agent.clone())).or_default().push_back(decision);

@@ -2,6 +2,10 @@
 
 /// At most `limit` characters of `text`; a cut is marked.
 pub fn clip(text: &str, limit: usize) -> String {
+    // No text has more characters than bytes.
+    if text.len() <= limit {
+        return text.to_owned();
+    }
     match text.char_indices().nth(limit) {
         None => text.to_owned(),
         Some((at, _)) => format!("{}… [cut]", &text[..at]),
@@ -10,19 +14,43 @@ pub fn clip(text: &str, limit: usize) -> String {
 
 /// `text` without control and bidirectional-override characters; line breaks become blanks.
 pub fn clean(text: &str) -> String {
-    let visible = |c: char| match c {
-        '\n' | '\r' | '\t' => Some(' '),
-        c if c.is_control() => None,
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => None,
-        c => Some(c),
-    };
-    text.chars().filter_map(visible).collect()
+    let mut out = String::with_capacity(text.len());
+    write_clean(&mut out, text, |c| c);
+    out
 }
 
 /// `text` cleaned and fenced for a prompt, so that a model can tell it from instructions. The fence cannot be closed
 /// from inside: its marks are replaced.
 pub fn fence(text: &str) -> String {
-    format!("⟦{}⟧", clean(text).replace('⟦', "[").replace('⟧', "]"))
+    let mut out = String::with_capacity(text.len() + 6);
+    write_fenced(&mut out, text);
+    out
+}
+
+/// Writes what [`fence`] gives.
+pub fn write_fenced(out: &mut String, text: &str) {
+    out.push('⟦');
+    write_clean(out, text, |c| match c {
+        '⟦' => '[',
+        '⟧' => ']',
+        c => c,
+    });
+    out.push('⟧');
+}
+
+fn write_clean(out: &mut String, text: &str, replace: impl Fn(char) -> char) {
+    // Nearly all titles and reports: nothing to take out.
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        out.push_str(text);
+        return;
+    }
+    let visible = |c: char| match c {
+        '\n' | '\r' | '\t' => Some(' '),
+        c if c.is_control() => None,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => None,
+        c => Some(replace(c)),
+    };
+    out.extend(text.chars().filter_map(visible));
 }
 
 /// Whether the byte `at` of `text` stands between fences.

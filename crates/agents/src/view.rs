@@ -124,6 +124,9 @@ pub struct AgentView {
     pub sets: Vec<SetView>,
     /// The dialogue so far.
     pub dialogue: DialogueState,
+    /// Whether an encyclopedia is connected.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encyclopedia: bool,
 }
 
 impl AgentView {

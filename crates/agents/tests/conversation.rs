@@ -10,6 +10,7 @@ use agents::models::ModelsConfig;
 use agents::policy::PolicyDecider;
 use agents::protocol::{ProtocolConfig, prepare};
 use agents::session::Session;
+use agents::simulation::{Person, by_popularity, converse, measures, named_titles};
 use agents::system::SystemConfig;
 use agents::task::Answer;
 
@@ -234,4 +235,64 @@ fn exported_dialogues_are_sound_trajectories() {
     assert_eq!(calls, ["understand", "recommend"]);
     assert_eq!(trajectory.tools.len(), 2);
     assert_eq!(trajectory.messages[0].content, "I loved Alien");
+}
+
+#[test]
+fn simulated_people_say_what_is_understood_and_find_what_they_want() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mt-mini");
+    let prepared = prepare(rec_core::read::folder(folder).unwrap(), &ProtocolConfig::default()).unwrap();
+    let people: Vec<Person> =
+        prepared.test.iter().filter_map(|sample| Person::of_sample(&KNOWLEDGE, sample)).take(60).collect();
+    assert_eq!(people.len(), 60);
+    let engine = engine();
+    let mut all = Vec::new();
+    for person in &people {
+        // What they say is what they mean.
+        let mut state = DialogueState::default();
+        for turn in 1..=4 {
+            state = understand(&KNOWLEDGE, &state, &person.says(&KNOWLEDGE, turn));
+            let asked = person.asked(turn);
+            let told = (&state.request.genres, state.request.from_year, state.request.to_year);
+            assert_eq!(
+                told,
+                (&asked.genres, asked.from_year, asked.to_year),
+                "{}",
+                person.says(&KNOWLEDGE, turn)
+            );
+        }
+        let liked: Vec<_> = state.request.liked.iter().filter_map(|id| KNOWLEDGE.item(id)).collect();
+        assert!(person.liked.iter().all(|item| liked.contains(item)), "{}", person.says(&KNOWLEDGE, 1));
+        let dialogue = futures_executor::block_on(converse(&engine, person, 6));
+        let again = futures_executor::block_on(converse(&engine, person, 6));
+        assert_eq!((dialogue.found, &dialogue.turns), (again.found, &again.turns));
+        assert!(dialogue.turns.iter().all(|said| said.valid && said.unknown == 0), "{dialogue:?}");
+        if let Some(turn) = dialogue.found {
+            assert_eq!(dialogue.turns.len(), turn);
+            let wanted = KNOWLEDGE.card(person.wanted).id;
+            assert!(dialogue.turns[turn - 1].shown.contains(&wanted));
+        }
+        all.push(dialogue);
+    }
+    let measures = measures(&all, 6);
+    let value = |name: &str| {
+        let (_, values) = measures.iter().find(|(known, _)| *known == name).unwrap();
+        values.iter().sum::<f64>() / values.len() as f64
+    };
+    let baseline: Vec<_> = people.iter().map(|person| by_popularity(&KNOWLEDGE, person, 6)).collect();
+    let popular = baseline.iter().filter(|dialogue| dialogue.found.is_some()).count() as f64 / 60.0;
+    assert!(value("found") > 0.3, "{} {popular}", value("found"));
+    assert!(value("met") > 0.95, "{}", value("met"));
+}
+
+#[test]
+fn invented_titles_are_seen() {
+    for (text, found) in [
+        ("Watch Alien (1979), then The Matrix (1999).", (2, 0)),
+        ("Watch Zorblax Returns (1979) or Alien (1979)", (2, 1)),
+        ("Alien (1950) is another film", (1, 1)),
+        ("no years (at all) (19", (0, 0)),
+        ("", (0, 0)),
+    ] {
+        assert_eq!(named_titles(&KNOWLEDGE, text), found, "{text}");
+    }
 }

@@ -99,9 +99,10 @@ proptest! {
 #[test]
 fn everything_that_is_told_of_actions_names_all_of_them() {
     for role in AgentRole::ALL {
-        let (list, table, rules) = (grammar::prompt_list(role), grammar::markdown(role), grammar::gbnf(role));
-        let tools = grammar::native_tools(role);
-        let schema = grammar::schema(role);
+        let (list, table, rules) =
+            (grammar::prompt_list(role.specs().iter()), grammar::markdown(role), grammar::gbnf(role));
+        let tools = grammar::native_tools(role.specs().iter());
+        let schema = grammar::schema(role.specs().iter());
         assert_eq!(
             schema.pointer("/anyOf").and_then(Json::as_array).map(<[Json]>::len),
             Some(role.specs().len())

@@ -2,12 +2,15 @@
 
 #![allow(clippy::print_stderr)]
 
+mod common;
+
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 
 use agents::index::{CutOff, TimeIndex};
-use agents::protocol::{Negatives, ProtocolConfig, prepare};
-use rec_core::{ItemId, UserId, read};
+use agents::protocol::{Negatives, Population, ProtocolConfig, prepare};
+use rec_core::{Interactions, ItemId, UserId, read};
 
 fn write(folder: &Path, rows: &[(&str, &str, u32, u32)]) {
     let mut file = std::fs::File::create(folder.join("made.inter")).unwrap();
@@ -113,4 +116,84 @@ fn ml_100k_has_the_counts_of_the_reference() {
     assert_eq!((made.train.len(), made.dev.len(), made.test.len()), (97_401, 943, 943));
     assert_eq!(made.n_active_items, 1_349);
     assert_eq!(made.test.iter().filter(|sample| sample.rating >= 4.0).count(), 487);
+}
+
+#[test]
+fn hard_negatives_are_the_nearest_that_the_user_does_not_know() {
+    let nearest = |seed| {
+        let config = ProtocolConfig { source: Negatives::Hard, seed, ..ProtocolConfig::default() };
+        prepare(common::dataset(), &config).unwrap()
+    };
+    let (prepared, again) = (nearest(1), nearest(2));
+    let users_of = |item| {
+        let rows = prepared.train.users.iter().zip(&prepared.train.items);
+        rows.filter(|(_, other)| **other == item).map(|(user, _)| *user).collect::<HashSet<_>>()
+    };
+    for (sample, other_seed) in prepared.test.iter().zip(&again.test) {
+        let rows = prepared.dataset.interactions.users.iter().zip(&prepared.dataset.interactions.items);
+        let own: HashSet<_> = rows.filter(|(user, _)| **user == sample.user).map(|(_, item)| *item).collect();
+        let cosine = |item| {
+            let (a, b) = (users_of(sample.item), users_of(item));
+            a.intersection(&b).count() as f64 / ((a.len() * b.len()) as f64).sqrt().max(1e-9)
+        };
+        let wrong: HashSet<_> =
+            sample.candidates.iter().copied().filter(|item| *item != sample.item).collect();
+        assert_eq!(wrong.len(), 7);
+        assert!(wrong.is_disjoint(&own));
+        let least = wrong.iter().map(|item| cosine(*item)).fold(f64::INFINITY, f64::min);
+        let items = (0..common::ITEMS).map(ItemId::from_index);
+        let left_out = items.filter(|item| !own.contains(item) && !wrong.contains(item)).map(cosine);
+        assert!(left_out.fold(0.0, f64::max) <= least + 1e-12);
+        // The seed only shuffles.
+        assert_eq!(
+            wrong,
+            other_seed.candidates.iter().copied().filter(|item| *item != sample.item).collect()
+        );
+    }
+}
+
+#[test]
+fn cold_users_keep_their_last_rows_and_only_they_are_asked_about() {
+    let classic = prepare(common::dataset(), &ProtocolConfig::default()).unwrap();
+    let config = ProtocolConfig { population: Population::ColdStart, ..ProtocolConfig::default() };
+    let prepared = prepare(common::dataset(), &config).unwrap();
+    assert!(!prepared.test.is_empty() && prepared.test.len() < classic.test.len() / 2);
+    let rows_of = |prepared: &agents::protocol::Prepared, user| {
+        prepared.dataset.interactions.users.iter().filter(|other| **other == user).count()
+    };
+    let asked: HashSet<_> = prepared.test.iter().map(|sample| sample.user).collect();
+    for sample in &prepared.test {
+        assert_eq!(rows_of(&prepared, sample.user), 6);
+        // The row that is asked about is the same.
+        let before = classic.test.iter().find(|other| other.user == sample.user).unwrap();
+        assert_eq!((sample.item, sample.rating), (before.item, before.rating));
+    }
+    let others = classic.test.iter().map(|sample| sample.user).filter(|user| !asked.contains(user));
+    others.for_each(|user| assert_eq!(rows_of(&prepared, user), rows_of(&classic, user)));
+}
+
+#[test]
+fn evolving_users_are_those_whose_categories_changed() {
+    // Half of the people change sides half-way through.
+    let mut dataset = common::dataset();
+    let n = 40;
+    let (mut users, mut items, mut times) = (Vec::new(), Vec::new(), Vec::new());
+    for user in 0..n {
+        for turn in 0..16 {
+            let side = usize::from(user % 2 == 0 && turn >= 7);
+            users.push(UserId::from_index(user));
+            items.push(ItemId::from_index((2 * (turn + user) + side) % common::ITEMS));
+            times.push(turn as f64);
+        }
+    }
+    dataset.interactions =
+        Interactions { ratings: Some(vec![4.0; users.len()]), timestamps: Some(times), users, items };
+    let config = ProtocolConfig { population: Population::Evolving, core: 1, ..ProtocolConfig::default() };
+    let prepared = prepare(dataset.clone(), &config).unwrap();
+    assert_eq!(prepared.test.len(), n.div_ceil(3));
+    assert!(prepared.test.iter().all(|sample| sample.user.index() % 2 == 0));
+    dataset.catalogue.category_names.clear();
+    dataset.catalogue.categories = None;
+    let error = prepare(dataset, &config).unwrap_err().to_string();
+    assert!(error.contains("no categories"), "{error}");
 }

@@ -8,3 +8,4 @@ mod network;
 pub use cassette::{Cassette, CassetteMode};
 pub use client::OpenAiCompatible;
 pub use config::{EndpointConfig, Timeouts};
+pub use network::client;

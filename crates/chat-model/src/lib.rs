@@ -39,6 +39,7 @@
 pub mod error;
 #[cfg(feature = "http")]
 pub mod http;
+mod json_text;
 pub mod layer;
 pub mod model;
 pub mod reply;
@@ -46,12 +47,15 @@ pub mod request;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod sse;
+mod toolset;
 pub mod wire;
 
 pub use error::{Error, Phase, Result};
+pub use json_text::JsonText;
 pub use model::{Capabilities, ChatModel, ChatStream, SharedModel, gather};
 pub use reply::{ChatEvent, ChatReply, FinishReason, Gather, Source, TokenLogprob, TopLogprob, Usage};
 pub use request::{ChatRequest, ResponseFormat, Sampling, ToolChoice, estimate_tokens};
+pub use toolset::{SeenTools, Toolset};
 
 /// Compiles and runs the example of the README.
 #[cfg(all(doctest, feature = "http", feature = "layers", feature = "server"))]

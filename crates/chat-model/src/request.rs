@@ -1,7 +1,10 @@
 //! What a model is asked.
 
-use rec_core::{Json, Message, ToolSpec};
+use rec_core::{Json, Message};
 use serde::{Deserialize, Serialize};
+
+use crate::json_text::JsonText;
+use crate::toolset::Toolset;
 
 /// Whether and what the model has to call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +73,7 @@ pub struct ChatRequest {
     /// The conversation so far.
     pub messages: Vec<Message>,
     /// What may be called.
-    pub tools: Vec<ToolSpec>,
+    pub tools: Toolset,
     /// Whether it has to be called.
     pub tool_choice: ToolChoice,
     /// How tokens are drawn.
@@ -82,7 +85,7 @@ pub struct ChatRequest {
     /// The role of the agent that asks: routes go by it, offline engines read it.
     pub agent: Option<String>,
     /// What is asked, typed: an offline engine reads it in place of the messages. Endpoints get it only if configured so.
-    pub task: Option<Json>,
+    pub task: Option<JsonText>,
     /// The sample that this request belongs to, for budgets.
     pub sample: Option<String>,
     /// The session that this request belongs to, for budgets.
@@ -105,10 +108,9 @@ impl ChatRequest {
                 .map(|call| count(&call.name) + count(&call.arguments.to_string()) + 4);
             count(&message.content) + message.reasoning.as_deref().map_or(0, count) + calls.sum::<usize>() + 4
         };
-        let tool = |tool: &ToolSpec| {
-            count(&tool.name) + count(&tool.description) + count(&tool.parameters.to_string())
-        };
-        self.messages.iter().map(message).sum::<usize>() + self.tools.iter().map(tool).sum::<usize>()
+        let tools = self.tools.with_parameters();
+        let tools = tools.map(|(tool, schema)| count(&tool.name) + count(&tool.description) + count(schema));
+        self.messages.iter().map(message).sum::<usize>() + tools.sum::<usize>()
     }
 }
 
@@ -120,5 +122,7 @@ impl ChatRequest {
 /// ```
 pub fn estimate_tokens(text: &str) -> usize {
     let ascii = text.bytes().filter(u8::is_ascii).count();
-    ascii.div_ceil(3) + text.chars().filter(|c| !c.is_ascii()).count()
+    // The first byte of a longer character; those that go on with one begin with the bits 10.
+    let others = text.bytes().filter(|byte| *byte >= 0b1100_0000).count();
+    ascii.div_ceil(3) + others
 }

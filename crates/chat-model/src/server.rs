@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use crate::error::{Error, Result};
 use crate::model::SharedModel;
 use crate::reply::ChatEvent;
+use crate::toolset::SeenTools;
 use crate::wire;
 
 pub use faults::{Fault, Faults};
@@ -68,6 +69,7 @@ pub struct Server {
 struct Shared {
     model: SharedModel,
     config: ServerConfig,
+    seen_tools: SeenTools,
     requests: AtomicU64,
     answered: AtomicU64,
     running: AtomicU64,
@@ -96,6 +98,7 @@ impl Server {
         let shared = Arc::new(Shared {
             model,
             config,
+            seen_tools: SeenTools::default(),
             requests: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             running: AtomicU64::new(0),
@@ -202,9 +205,10 @@ async fn completions(State(shared): State<Arc<Shared>>, headers: HeaderMap, body
     if let Err(error) = let_in(&shared, &headers) {
         return refuse(&error);
     }
-    let read = std::str::from_utf8(&body).map_err(|error| error.to_string());
-    let read = read.and_then(|text| text.parse::<Json>().map_err(|error| error.to_string()));
-    let read = read.map_err(|what| Error::BadRequest { what }).and_then(|body| wire::read_request(&body));
+    let read = std::str::from_utf8(&body).map_err(|error| Error::BadRequest { what: error.to_string() });
+    let read = read.and_then(|text| wire::read_request(text, &shared.seen_tools));
+    // A request may wait for long; its bytes need not.
+    drop(body);
     let (request, stream) = match read {
         Ok(read) => read,
         Err(error) => return refuse(&error),
@@ -240,12 +244,13 @@ async fn completions(State(shared): State<Arc<Shared>>, headers: HeaderMap, body
         ("text/event-stream", pieces.boxed())
     } else {
         match shared.model.complete(&request).await {
-            Ok(mut reply) => {
+            Ok(reply) => {
                 shared.answered.fetch_add(1, Ordering::SeqCst);
-                if reply.model.is_empty() {
-                    reply.model = model;
+                let model = if reply.model.is_empty() { &model } else { &reply.model };
+                let body = Bytes::from(wire::write_reply(&reply, &id, model));
+                if fault.is_none() {
+                    return respond(200, "application/json", Body::from(body));
                 }
-                let body = Bytes::from(wire::reply_body(&reply, &id).to_string());
                 ("application/json", futures_util::stream::iter([body]).boxed())
             }
             Err(error) => return refuse(&error),

@@ -1,16 +1,20 @@
 //! Requests, replies and pieces as chat completions write them in JSON: the client writes what the server reads, and the
 //! other way round.
+//!
+//! Requests and whole replies go between text and structures without a tree: with many sessions at once that is most of the work.
 
+mod reply;
+mod request;
+
+use rec_core::Json;
 use rec_core::json::Object;
-use rec_core::{Json, Message, ToolSpec};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::reply::{ChatEvent, ChatReply, FinishReason, Source, TokenLogprob, Usage};
-use crate::request::{ChatRequest, ResponseFormat, Sampling, ToolChoice};
+use crate::reply::{ChatEvent, FinishReason, Source, TokenLogprob, Usage};
 
-/// The member under which role and task travel to an endpoint that wants them.
-const EXTENSION: &str = "sextant";
+pub use reply::{read_reply, write_reply};
+pub use request::{read_request, request_body, write_request};
 
 fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
     members.into_iter().collect()
@@ -25,130 +29,6 @@ fn from_json<T: DeserializeOwned>(value: &Json, place: &str) -> Result<T> {
     serde_json::from_str(&value.to_string()).map_err(|error| Error::decode(format!("{place}: {error}")))
 }
 
-/// The body of a request. `with_task` adds the agent's role and task.
-pub fn request_body(request: &ChatRequest, model: &str, stream: bool, with_task: bool) -> Object {
-    let mut body = Object::new();
-    let mut put = |name: &str, value: Json| body.insert(name.to_owned(), value);
-    put("model", model.into());
-    put("messages", Json::Array(request.messages.iter().map(to_json).collect()));
-    if !request.tools.is_empty() {
-        // The schema of results is no part of the form; some endpoints refuse what they do not know.
-        let tools = request.tools.iter().map(|tool| to_json(&ToolSpec { returns: None, ..tool.clone() }));
-        put("tools", Json::Array(tools.collect()));
-        match &request.tool_choice {
-            ToolChoice::Auto => None,
-            ToolChoice::None => put("tool_choice", "none".into()),
-            ToolChoice::Required => put("tool_choice", "required".into()),
-            ToolChoice::Tool(name) => {
-                let function = object([("name", name.as_str().into())]);
-                put("tool_choice", object([("type", "function".into()), ("function", function)]))
-            }
-        };
-    }
-    let Sampling { temperature, top_p, max_tokens, stop, seed } = &request.sampling;
-    temperature.map(|value| put("temperature", value.into()));
-    top_p.map(|value| put("top_p", value.into()));
-    max_tokens.map(|value| put("max_tokens", i64::from(value).into()));
-    if !stop.is_empty() {
-        put("stop", stop.clone().into());
-    }
-    seed.map(|value| put("seed", Json::from(serde_json::Value::from(value))));
-    match &request.format {
-        ResponseFormat::Text => {}
-        ResponseFormat::JsonObject => {
-            put("response_format", object([("type", "json_object".into())]));
-        }
-        ResponseFormat::JsonSchema { name, schema } => {
-            let inner =
-                object([("name", name.as_str().into()), ("schema", schema.clone()), ("strict", true.into())]);
-            put("response_format", object([("type", "json_schema".into()), ("json_schema", inner)]));
-        }
-    }
-    if let Some(top) = request.logprobs {
-        put("logprobs", true.into());
-        if top > 0 {
-            put("top_logprobs", i64::from(top).into());
-        }
-    }
-    if stream {
-        put("stream", true.into());
-        put("stream_options", object([("include_usage", true.into())]));
-    }
-    if with_task && (request.agent.is_some() || request.task.is_some()) {
-        let agent = request.agent.as_deref().map_or(Json::Null, Json::from);
-        put(EXTENSION, object([("agent", agent), ("task", request.task.clone().unwrap_or_default())]));
-    }
-    body
-}
-
-/// What a server reads of a request's body: the request and whether it is to stream.
-///
-/// # Errors
-/// [`Error::BadRequest`] naming the member.
-pub fn read_request(body: &Json) -> Result<(ChatRequest, bool)> {
-    fn member<T: DeserializeOwned>(body: &Json, name: &str) -> Result<Option<T>> {
-        let value = body.get(name).filter(|value| !value.is_null());
-        let read = value.map(|value| {
-            from_json(value, name).map_err(|error| Error::BadRequest { what: error.to_string() })
-        });
-        read.transpose()
-    }
-    let messages: Vec<Message> =
-        member(body, "messages")?.ok_or_else(|| Error::BadRequest { what: "messages is missing".into() })?;
-    let tool_choice = match body.get("tool_choice") {
-        None | Some(Json::Null) => ToolChoice::Auto,
-        Some(Json::String(word)) => match word.as_str() {
-            "auto" => ToolChoice::Auto,
-            "none" => ToolChoice::None,
-            "required" => ToolChoice::Required,
-            other => return Err(Error::BadRequest { what: format!("tool_choice: {other} is not known") }),
-        },
-        Some(value) => match value.pointer("/function/name").and_then(Json::as_str) {
-            Some(name) => ToolChoice::Tool(name.to_owned()),
-            None => return Err(Error::BadRequest { what: "tool_choice: no function is named".into() }),
-        },
-    };
-    let stop = match body.get("stop") {
-        Some(Json::String(one)) => vec![one.clone()],
-        _ => member(body, "stop")?.unwrap_or_default(),
-    };
-    let sampling = Sampling {
-        temperature: member(body, "temperature")?,
-        top_p: member(body, "top_p")?,
-        max_tokens: member(body, "max_completion_tokens")?.or(member(body, "max_tokens")?),
-        stop,
-        seed: member(body, "seed")?,
-    };
-    let format = match body.pointer("/response_format/type").and_then(Json::as_str) {
-        Some("json_object") => ResponseFormat::JsonObject,
-        Some("json_schema") => ResponseFormat::JsonSchema {
-            name: body
-                .pointer("/response_format/json_schema/name")
-                .and_then(Json::as_str)
-                .unwrap_or("reply")
-                .to_owned(),
-            schema: body.pointer("/response_format/json_schema/schema").cloned().unwrap_or_default(),
-        },
-        _ => ResponseFormat::Text,
-    };
-    let logprobs = (body.get("logprobs").and_then(Json::as_bool) == Some(true))
-        .then(|| member(body, "top_logprobs").map(Option::unwrap_or_default));
-    let extension = body.get(EXTENSION);
-    let request = ChatRequest {
-        messages,
-        tools: member(body, "tools")?.unwrap_or_default(),
-        tool_choice,
-        sampling,
-        format,
-        logprobs: logprobs.transpose()?,
-        agent: extension.and_then(|inner| inner.get("agent")).and_then(Json::as_str).map(str::to_owned),
-        task: extension.and_then(|inner| inner.get("task")).filter(|task| !task.is_null()).cloned(),
-        sample: None,
-        session: None,
-    };
-    Ok((request, body.get("stream").and_then(Json::as_bool) == Some(true)))
-}
-
 fn usage_body(usage: Usage) -> Json {
     let number = |value: u64| Json::from(serde_json::Value::from(value));
     object([
@@ -158,8 +38,7 @@ fn usage_body(usage: Usage) -> Json {
     ])
 }
 
-fn read_usage(body: &Json) -> Option<Usage> {
-    let usage = body.get("usage").filter(|usage| !usage.is_null())?;
+fn read_usage(usage: &Json) -> Option<Usage> {
     let tokens =
         |name: &str| usage.get(name).and_then(Json::as_i64).and_then(|count| u64::try_from(count).ok());
     Some(Usage {
@@ -181,52 +60,6 @@ fn read_logprobs(choice: &Json) -> Result<Vec<TokenLogprob>> {
         None | Some(Json::Null) => Ok(Vec::new()),
         Some(tokens) => from_json(tokens, "logprobs"),
     }
-}
-
-/// The body of a reply.
-pub fn reply_body(reply: &ChatReply, id: &str) -> Json {
-    let choice = object([
-        ("index", 0.into()),
-        ("message", to_json(&reply.message)),
-        ("logprobs", logprobs_body(&reply.logprobs)),
-        ("finish_reason", reply.finish.name().into()),
-    ]);
-    let mut body = Object::new();
-    for (name, value) in [
-        ("id", Json::from(id)),
-        ("object", "chat.completion".into()),
-        ("created", 0.into()),
-        ("model", reply.model.as_str().into()),
-        ("choices", Json::Array(vec![choice])),
-    ] {
-        body.insert(name.to_owned(), value);
-    }
-    reply.usage.map(|usage| body.insert("usage".to_owned(), usage_body(usage)));
-    body.into()
-}
-
-/// What a client reads of a reply's body.
-///
-/// # Errors
-/// [`Error::Decode`] naming the member; the endpoint's own error where the body is one.
-pub fn read_reply(body: &Json) -> Result<ChatReply> {
-    if let Some(error) = read_error(body, 200) {
-        return Err(error);
-    }
-    let choice = body
-        .pointer("/choices/0")
-        .ok_or_else(|| Error::decode(format!("no choices in {}", shortened(&body.to_string(), 200))))?;
-    let message = choice.get("message").ok_or_else(|| Error::decode("choices/0/message is missing"))?;
-    let message: Message = from_json(message, "choices/0/message")?;
-    let reply = ChatReply::new(message);
-    let finish = choice.get("finish_reason").and_then(Json::as_str).map(FinishReason::from_name);
-    Ok(ChatReply {
-        finish: finish.unwrap_or(reply.finish),
-        usage: read_usage(body),
-        logprobs: read_logprobs(choice)?,
-        model: body.get("model").and_then(Json::as_str).unwrap_or_default().to_owned(),
-        ..reply
-    })
 }
 
 /// The error that a body tells of, with the status that it came with (200 inside a stream).
@@ -343,13 +176,8 @@ pub fn read_chunk(body: &Json) -> Result<Vec<ChatEvent>> {
     } else if body.get("choices").is_none() {
         return Err(Error::decode(format!("no choices in {}", shortened(&body.to_string(), 200))));
     }
-    events.extend(read_usage(body).map(ChatEvent::Usage));
+    events.extend(body.get("usage").and_then(read_usage).map(ChatEvent::Usage));
     Ok(events)
-}
-
-/// A reply as the cache keeps it.
-pub fn stored_reply(reply: &ChatReply) -> Json {
-    reply_body(reply, "")
 }
 
 /// At most `most` characters of `text`.

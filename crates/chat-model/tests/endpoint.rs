@@ -8,8 +8,8 @@ use chat_model::http::{Cassette, CassetteMode, EndpointConfig, OpenAiCompatible}
 use chat_model::layer::{Cache, CacheConfig, Mixed};
 use chat_model::server::{Faults, Server, ServerConfig};
 use chat_model::{
-    ChatModel, ChatRequest, Error, FinishReason, ResponseFormat, Sampling, Source, ToolChoice, Usage, gather,
-    wire,
+    ChatModel, ChatRequest, Error, FinishReason, ResponseFormat, Sampling, SeenTools, Source, ToolChoice,
+    Usage, gather, wire,
 };
 use rec_core::{Json, Message, Role, ToolSpec};
 use support::{Parrot, ask, client, config, serve};
@@ -26,8 +26,11 @@ fn tool() -> ToolSpec {
 async fn a_reply_is_the_same_whole_and_in_pieces() {
     let server = serve(Faults::default()).await;
     let model = client(&server);
-    let with_tools =
-        ChatRequest { tools: vec![tool()], tool_choice: ToolChoice::Required, ..ask("Heat \"1995\"\n") };
+    let with_tools = ChatRequest {
+        tools: vec![tool()].into(),
+        tool_choice: ToolChoice::Required,
+        ..ask("Heat \"1995\"\n")
+    };
     let with_task = ChatRequest {
         agent: Some("analyst".into()),
         task: Some(r#"{"user":12345678901234567890123}"#.parse().unwrap()),
@@ -65,7 +68,7 @@ fn a_request_reads_back_as_written() {
     let schema: Json = r#"{"type":"object","properties":{"z":{},"a":{}}}"#.parse().unwrap();
     let request = ChatRequest {
         messages: vec![Message::system("s"), Message::user("u")],
-        tools: vec![tool()],
+        tools: vec![tool()].into(),
         tool_choice: ToolChoice::Tool("find".into()),
         sampling: Sampling {
             temperature: Some(0.7),
@@ -77,24 +80,25 @@ fn a_request_reads_back_as_written() {
         format: ResponseFormat::JsonSchema { name: "reply".into(), schema },
         logprobs: Some(3),
         agent: Some("manager".into()),
-        task: Some(Json::Array(vec![1.into()])),
+        task: Some("[1]".parse().unwrap()),
         sample: None,
         session: None,
     };
     for stream in [false, true] {
-        let body = Json::Object(wire::request_body(&request, "m", stream, true));
-        let (read, streams) = wire::read_request(&body.to_string().parse().unwrap()).unwrap();
+        let body = wire::write_request(&request, "m", stream, true);
+        assert_eq!(Json::Object(wire::request_body(&request, "m", stream, true)).to_string(), body);
+        let (read, streams) = wire::read_request(&body, &SeenTools::default()).unwrap();
         assert_eq!((read, streams), (request.clone(), stream));
     }
     // Without leave the task stays here.
-    let body = Json::Object(wire::request_body(&request, "m", false, false)).to_string();
+    let body = wire::write_request(&request, "m", false, false);
     assert!(!body.contains("manager"), "{body}");
     for (body, what) in [
         (r#"{"model":"m"}"#, "messages is missing"),
         (r#"{"messages":[{"role":"cat","content":""}]}"#, "messages: "),
         (r#"{"messages":[],"temperature":"hot"}"#, "temperature: "),
     ] {
-        let message = wire::read_request(&body.parse().unwrap()).unwrap_err().to_string();
+        let message = wire::read_request(body, &SeenTools::default()).unwrap_err().to_string();
         assert!(message.contains(what), "{message}");
     }
 }

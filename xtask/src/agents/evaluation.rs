@@ -1,7 +1,7 @@
 //! Systems on samples, beside baselines, over seeds: what is run, what came out, as JSON and as a table.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agents::baseline;
@@ -9,13 +9,13 @@ use agents::engine::{Engine, Job, Outcome};
 use agents::eval::{Report, evaluate};
 use agents::judge::Judge;
 use agents::knowledge::Knowledge;
-use agents::protocol::Prepared;
+use agents::protocol::{Prepared, Sample};
 use agents::run::{Concurrency, RunFiles, run_into};
 use agents::system::SystemConfig;
 use agents::task::{TaskInput, TaskKind};
 use agents::trace::{Header, VERSION};
 use rec_core::statistics::{holm, mean, randomisation_test, standard_deviation};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::team::{Team, learn, prepared};
@@ -33,9 +33,12 @@ const RANKING_HISTORY: usize = 5;
 
 /// Data prepared and models fitted with one seed.
 pub struct Learned {
-    seed: u64,
-    prepared: Prepared,
-    knowledge: Arc<Knowledge>,
+    /// The seed.
+    pub(super) seed: u64,
+    /// The data.
+    pub(super) prepared: Prepared,
+    /// The models.
+    pub(super) knowledge: Arc<Knowledge>,
 }
 
 impl Learned {
@@ -73,6 +76,44 @@ pub struct Asked<'a> {
     pub out: PathBuf,
     /// Begin anew.
     pub fresh: bool,
+    /// What users wrote of items.
+    pub reviews: &'a Reviews,
+}
+
+/// What users wrote of items, by the outside ids of both.
+#[derive(Clone, Debug, Default)]
+pub struct Reviews(HashMap<(String, String), String>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReviewLine {
+    user: String,
+    item: String,
+    text: String,
+}
+
+impl Reviews {
+    /// Reads a JSONL file; of two texts on the same item by the same user the later counts.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with the line, [`Error::Io`] of the file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+        let line = |(at, line): (usize, &str)| {
+            let read: ReviewLine = serde_json::from_str(line)
+                .map_err(|error| Error::Data(format!("{}, line {}: {error}", path.display(), at + 1)))?;
+            Ok(((read.user, read.item), read.text))
+        };
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        lines.map(line).collect::<Result<_>>().map(Self)
+    }
+
+    fn judge(&self, knowledge: &Knowledge, sample: &Sample) -> Judge {
+        let mut judge = Judge::new(knowledge, sample);
+        let user = knowledge.dataset.users.token(sample.user.0).to_owned();
+        judge.review = self.0.get(&(user, judge.item.clone())).cloned();
+        judge
+    }
 }
 
 /// One row of the table, over all seeds.
@@ -181,7 +222,8 @@ pub fn run(asked: &Asked<'_>) -> Result<Evaluation> {
             .filter(|sample| asked.task != TaskKind::Ranking || sample.rating >= knowledge.liked_from())
             .take(asked.limit.unwrap_or(usize::MAX))
             .collect();
-        let judges: Vec<Judge> = samples.iter().map(|sample| Judge::new(knowledge, sample)).collect();
+        let judges: Vec<Judge> =
+            samples.iter().map(|sample| asked.reviews.judge(knowledge, sample)).collect();
         let ratings: Vec<f64> = samples.iter().map(|sample| f64::from(sample.rating)).collect();
         truth = BTreeMap::from([("mean", mean(&ratings)), ("deviation", standard_deviation(&ratings))]);
         facts = data_facts(prepared, asked, samples.len());
@@ -199,7 +241,7 @@ pub fn run(asked: &Asked<'_>) -> Result<Evaluation> {
             let files = RunFiles::within(&folder);
             let anew = !files.results.exists();
             let history = if asked.task == TaskKind::Ranking { RANKING_HISTORY } else { system.max_history };
-            let input = |sample: &&agents::protocol::Sample| {
+            let input = |sample: &&Sample| {
                 let task = TaskInput::of_sample(asked.task, knowledge, sample, history);
                 Job::new(task, sample.cut_off)
             };
@@ -258,6 +300,7 @@ fn data_facts(prepared: &Prepared, asked: &Asked<'_>, samples: usize) -> BTreeMa
         ("samples", json!(samples)),
         ("negatives", json!(preparation.negatives)),
         ("candidates", json!(preparation.candidates + 1)),
+        ("split", json!(preparation.split)),
         ("rankers", json!(preparation.rankers)),
     ])
 }
@@ -293,9 +336,21 @@ impl Evaluation {
         match self.task {
             TaskKind::Rating => &["rmse", "mae", "within 0.5", "within 1"],
             TaskKind::Ranking => &["hr@1", "hr@3", "ndcg@3", "ndcg@5", "mrr@10"],
-            TaskKind::Explanation | TaskKind::Conversation => {
-                &["grounded", "claims", "words", "distinct-1", "distinct-2"]
-            }
+            TaskKind::Explanation | TaskKind::Conversation => &[
+                "grounded",
+                "polarity",
+                "claims",
+                "words",
+                "distinct-1",
+                "distinct-2",
+                "bleu-1",
+                "bleu-2",
+                "bleu-3",
+                "bleu-4",
+                "rouge-1",
+                "rouge-2",
+                "rouge-l",
+            ],
         }
     }
 
@@ -307,9 +362,10 @@ impl Evaluation {
 
     /// The table for a terminal.
     pub fn text(&self) -> String {
-        let metrics = self.shown_metrics();
+        let known = |metric: &&str| self.systems.iter().any(|row| !row.values(metric).is_empty());
+        let metrics: Vec<&str> = self.shown_metrics().iter().copied().filter(known).collect();
         let mut head = vec!["system"];
-        head.extend(metrics);
+        head.extend(&metrics);
         head.extend(["valid", "retried", "tool calls", "ms", "p"]);
         let rows = self.systems.iter().map(|row| {
             let mut cells = vec![row.name.clone()];

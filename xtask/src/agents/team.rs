@@ -1,14 +1,15 @@
 //! Data, models and deciders of a team.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use agents::decider::Decider;
+use agents::encyclopedia::{Wikipedia, WikipediaConfig};
 use agents::knowledge::Knowledge;
 use agents::llm::{LlmConfig, LlmDecider, OnRuntime};
 use agents::models::ModelsConfig;
 use agents::policy::PolicyDecider;
-use agents::protocol::{Negatives, Prepared, ProtocolConfig, Sample, prepare};
+use agents::protocol::{Negatives, Population, Prepared, ProtocolConfig, Sample, prepare};
 use agents::trace::{ReplayDecider, Trace};
 use chat_model::SharedModel;
 use chat_model::http::{EndpointConfig, OpenAiCompatible};
@@ -20,6 +21,7 @@ use serde::Deserialize;
 use crate::cli::agents::Preparation;
 use crate::error::{Error, Result};
 use crate::models::{self, Fit};
+use crate::settings::{Setting, apply};
 use crate::{data, output};
 
 /// The data as the reference prepares it, with `seed` for the wrong candidates.
@@ -31,8 +33,20 @@ pub fn prepared(arguments: &Preparation, seed: u64) -> Result<Prepared> {
         "uniform" => Negatives::Uniform,
         "popularity" => Negatives::Popularity,
         "reference" => Negatives::Reference,
+        "hard" => Negatives::Hard,
         other => {
-            return Err(Error::Usage(format!("--negatives {other}: accepts uniform, popularity, reference")));
+            return Err(Error::Usage(format!(
+                "--negatives {other}: accepts uniform, popularity, reference, hard"
+            )));
+        }
+    };
+    let population = match arguments.split.as_str() {
+        "classic" => Population::Classic,
+        "cold-start" => Population::ColdStart,
+        "evolving" => Population::Evolving,
+        "strict" => Population::Strict,
+        other => {
+            return Err(Error::Usage(format!("--split {other}: accepts classic, cold-start, evolving, strict")));
         }
     };
     let config = ProtocolConfig {
@@ -41,6 +55,7 @@ pub fn prepared(arguments: &Preparation, seed: u64) -> Result<Prepared> {
         seed,
         min_history: arguments.min_history,
         max_history: arguments.max_history,
+        population,
         ..ProtocolConfig::default()
     };
     Ok(prepare(data::load(&arguments.data)?, &config)?)
@@ -53,16 +68,58 @@ pub fn prepared(arguments: &Preparation, seed: u64) -> Result<Prepared> {
 pub fn learn(prepared: &Prepared, arguments: &Preparation, seed: u64) -> Result<Arc<Knowledge>> {
     let mut config = ModelsConfig::default();
     config.factors.seed = seed;
-    let rankers = arguments
-        .rankers
-        .iter()
-        .map(|name| Ok((name.clone(), ranker(name, prepared, seed)?)))
+    let settings: Vec<Setting> =
+        arguments.settings.iter().map(|text| Setting::parse(text)).collect::<Result<_>>()?;
+    let mut used = vec![false; settings.len()];
+    // What is wrong with settings is said before anything is fitted.
+    let mut planned = Vec::new();
+    for name in &arguments.rankers {
+        let model = models::find(name)?;
+        let mut config = model.default_config("flex");
+        apply(name, &mut config, &settings, &mut used)?;
+        model.check(&config)?;
+        planned.push((name, config));
+    }
+    if let Some(unused) = used.iter().position(|used| !used) {
+        return Err(Error::Usage(format!(
+            "--set {}: no model of --rankers has such a setting",
+            arguments.settings[unused]
+        )));
+    }
+    let rankers = planned
+        .into_iter()
+        .map(|(name, config)| Ok((name.clone(), ranker(name, &config, prepared, seed)?)))
         .collect::<Result<Vec<_>>>()?;
-    Ok(Arc::new(Knowledge::build_with(prepared, &config, rankers)?))
+    let mut knowledge = Knowledge::build_with(prepared, &config, rankers)?;
+    if let Some(address) = &arguments.wikipedia {
+        let config = WikipediaConfig {
+            base_url: address.clone(),
+            folder: arguments.wikipedia_cache.clone(),
+            ..WikipediaConfig::default()
+        };
+        knowledge.encyclopedia = Some(Arc::new(Wikipedia::new(config, sockets()?)?));
+    }
+    Ok(Arc::new(knowledge))
+}
+
+/// A runtime for the sockets of what tools ask, for as long as the process lives: knowledge outlives teams.
+fn sockets() -> Result<tokio::runtime::Handle> {
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime.handle().clone());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| Error::io("the async runtime", error))?;
+    Ok(RUNTIME.get_or_init(|| runtime).handle().clone())
 }
 
 /// The model called `name` of `compare`, fitted on the training part and selected on the validation part of `prepared`.
-fn ranker(name: &str, prepared: &Prepared, seed: u64) -> Result<Arc<dyn Recommender>> {
+fn ranker(
+    name: &str,
+    config: &serde_json::Value,
+    prepared: &Prepared,
+    seed: u64,
+) -> Result<Arc<dyn Recommender>> {
     let model = models::find(name)?;
     output::note(format!("fitting {name}"));
     let rows = |samples: &[Sample]| {
@@ -78,7 +135,7 @@ fn ranker(name: &str, prepared: &Prepared, seed: u64) -> Result<Arc<dyn Recommen
     };
     let folder = std::env::temp_dir().join(format!("sextant-agents-{}-{name}", std::process::id()));
     let fitted = model.fit(
-        &model.default_config("flex"),
+        config,
         Fit {
             seed,
             device: "flex",

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+/// The Action API of the English Wikipedia.
+const WIKIPEDIA: &str = "https://en.wikipedia.org/w/api.php";
+
 /// What to do with agents.
 #[derive(Debug, Subcommand)]
 pub enum Agents {
@@ -33,7 +36,8 @@ pub struct Preparation {
     /// A name of `data list`, or a folder
     #[arg(long, value_name = "NAME|FOLDER", default_value = "mt-mini")]
     pub data: String,
-    /// Where wrong candidates come from: uniform, popularity, reference (as MACRec draws them)
+    /// Where wrong candidates come from: uniform, popularity, reference (as MACRec draws them), hard (those nearest to the true item in
+    /// the training matrix)
     #[arg(long, default_value = "uniform")]
     pub negatives: String,
     /// Wrong candidates a sample
@@ -45,9 +49,23 @@ pub struct Preparation {
     /// Only users with at most so many events before the test row, to look at cold users alone
     #[arg(long, value_name = "N")]
     pub max_history: Option<usize>,
+    /// Whose last rows are asked about: classic (every user's), cold-start (users cut to their last five rows), evolving (users
+    /// whose taste moved most), strict (the first rows after nine tenths of all rows, models trained on those alone)
+    #[arg(long, value_name = "SPLIT", default_value = "classic")]
+    pub split: String,
     /// Models of `compare` to consult beside the built-in ones (directau, lightgcn, ials, rl-a2c, …), fitted on the training part
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     pub rankers: Vec<String>,
+    /// Change a setting of such a model; see `compare --help`
+    #[arg(long = "set", value_name = "MODEL.KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Let the Searcher ask an encyclopedia: the address of a MediaWiki's Action API; Wikipedia's if none is given. Only language
+    /// models ask it, the rules do not
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = WIKIPEDIA)]
+    pub wikipedia: Option<String>,
+    /// Where the encyclopedia's answers are kept; in memory alone without
+    #[arg(long, value_name = "FOLDER", requires = "wikipedia")]
+    pub wikipedia_cache: Option<PathBuf>,
 }
 
 /// The seed where one is enough.
@@ -88,12 +106,18 @@ pub struct AgentsRun {
     pub seeds: Vec<u64>,
     #[command(flatten)]
     pub model: Model,
-    /// rating, ranking or explanation (rp, sr, gen)
+    /// rating, ranking, explanation or conversation (rp, sr, gen, chat); conversations are with simulated people, of the first seed
     #[arg(long, default_value = "rating")]
     pub task: String,
+    /// What users wrote of items, one `{"user": …, "item": …, "text": …}` a line: explanations are held against it (BLEU, ROUGE)
+    #[arg(long, value_name = "FILE")]
+    pub reviews: Option<PathBuf>,
     /// The systems, in the order of the table; all that can do the task if none is named
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     pub systems: Vec<String>,
+    /// The most turns of a conversation
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub turns: usize,
     /// Only the first N samples
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,

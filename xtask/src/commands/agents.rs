@@ -16,7 +16,8 @@ use agents::trace::{Event, ReplayDecider, Trace, describe};
 use agents::web::{Limits, Site, serve};
 use serde_json::json;
 
-use crate::agents::evaluation::{self, Asked, Learned};
+use crate::agents::dialogues;
+use crate::agents::evaluation::{self, Asked, Learned, Reviews};
 use crate::agents::team::{Team, learn, prepared};
 use crate::cli::agents::{
     Agents, AgentsChat, AgentsCheck, AgentsData, AgentsMcp, AgentsRun, AgentsServe, AgentsTrace, Preparation,
@@ -53,9 +54,8 @@ fn data(arguments: &AgentsData) -> Result<()> {
 }
 
 fn run(arguments: &AgentsRun) -> Result<()> {
-    let task = TaskKind::named(&arguments.task).filter(|task| *task != TaskKind::Conversation);
-    let task = task.ok_or_else(|| {
-        Error::Usage(format!("--task {}: accepts rating, ranking, explanation", arguments.task))
+    let task = TaskKind::named(&arguments.task).ok_or_else(|| {
+        Error::Usage(format!("--task {}: accepts rating, ranking, explanation, conversation", arguments.task))
     })?;
     let systems: Vec<SystemConfig> = if arguments.systems.is_empty() {
         SystemConfig::built_in().into_iter().filter(|system| system.tasks.contains(&task)).collect()
@@ -70,6 +70,21 @@ fn run(arguments: &AgentsRun) -> Result<()> {
         .iter()
         .map(|&seed| Learned::new(&arguments.preparation, seed))
         .collect::<Result<Vec<_>>>()?;
+    if task == TaskKind::Conversation {
+        let Some(learned) = learned.first() else {
+            return Err(Error::Usage("--seeds: none is named".into()));
+        };
+        let (model, limit) = (&arguments.model.model, arguments.limit);
+        let told = dialogues::run(learned, &systems, model, limit, arguments.in_flight, arguments.turns)?;
+        return table::show(&arguments.json, &told.json(), &told.text());
+    }
+    let reviews = match &arguments.reviews {
+        Some(_) if task != TaskKind::Explanation => {
+            return Err(Error::Usage("--reviews: only explanations are held against reviews".into()));
+        }
+        Some(path) => Reviews::read(path)?,
+        None => Reviews::default(),
+    };
     let evaluation = evaluation::run(&Asked {
         preparation: &arguments.preparation,
         learned: &learned,
@@ -81,6 +96,7 @@ fn run(arguments: &AgentsRun) -> Result<()> {
         in_flight: arguments.in_flight,
         out: arguments.out.clone(),
         fresh: arguments.fresh,
+        reviews: &reviews,
     })?;
     table::show(&arguments.json, &evaluation.json(), &evaluation.text())
 }
@@ -204,7 +220,7 @@ fn trace(command: &AgentsTrace) -> Result<()> {
 
 /// The task as it was shown, from the first event of a sample.
 fn task_of(events: &[Event]) -> Option<TaskInput> {
-    serde_json::from_str(&events.first()?.payload.to_string()).ok()
+    events.first()?.payload.read().ok()
 }
 
 fn told(event: Option<&Event>) -> String {
@@ -302,7 +318,9 @@ fn tools() -> Result<()> {
     let tools: Vec<_> = Tool::all().iter().map(Tool::spec).collect();
     let actions: serde_json::Map<_, _> = agents::action::AgentRole::ALL
         .into_iter()
-        .map(|role| (role.name().to_owned(), serde_json::Value::from(agents::grammar::schema(role))))
+        .map(|role| {
+            (role.name().to_owned(), serde_json::Value::from(agents::grammar::schema(role.specs().iter())))
+        })
         .collect();
     let all = serde_json::json!({ "tools": tools, "actions": actions });
     output::json(&all);

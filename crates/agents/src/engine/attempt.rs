@@ -108,7 +108,9 @@ impl<'a> Run<'a> {
             let stopped = matches!(ending.halt, Some(Halt::Cancelled | Halt::Deadline | Halt::Budget(_)));
             let more = attempt < system.attempts && !stopped;
             let verdict = if more { self.reflect(attempt, &ending).await } else { None };
-            last_trial = ending.steps.clone();
+            if more && shown(&[Strategy::LastTrial, Strategy::LastTrialAndReflection]) {
+                last_trial.clone_from(&ending.steps);
+            }
             // A valid answer is not given up for none.
             if best.is_none() || ending.answer.is_some() {
                 best = Some((ending, context.dialogue));
@@ -157,6 +159,7 @@ impl<'a> Run<'a> {
             last_trial: Vec::new(),
             sets: Vec::new(),
             dialogue: self.job.dialogue.clone(),
+            encyclopedia: self.engine.knowledge.has_encyclopedia(),
         }
     }
 

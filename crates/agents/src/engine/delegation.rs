@@ -9,7 +9,7 @@ use crate::action::{Action, AgentRole, ManagerAction};
 use crate::decider::Decision;
 use crate::system::Mode;
 use crate::tool::{Tool, ToolContext};
-use crate::trace::EventKind;
+use crate::trace::{CallPayload, EventKind, ResultPayload};
 use crate::view::{AgentView, Assignment, refusal};
 use crate::{limits, untrusted};
 
@@ -81,10 +81,11 @@ impl<'a> Run<'a> {
         };
         let path = format!("{parent}.{place}/{role}");
         let mut view = self.view(role, path, attempt, assignment, config.max_turns);
+        // Nothing of the encyclopedia crosses assignments.
+        context.library = Default::default();
         if let ManagerAction::Interpret { content } = action {
             context.text = untrusted::clip(content, limits::MESSAGE);
         }
-        let mut results: Vec<(String, Json)> = Vec::new();
         while view.remaining > 0 {
             view.sets = set_views(&self.engine.knowledge, context);
             view.dialogue = context.dialogue.clone();
@@ -93,7 +94,7 @@ impl<'a> Run<'a> {
                 // What does not pass (a spent budget, a deadline) the Manager meets at its own next decision.
                 Err(halt) => {
                     self.tally.worker_halts += 1;
-                    return (format!("The {role} stopped: {}.", halt.name()), values(results), false);
+                    return (format!("The {role} stopped: {}.", halt.name()), results(view), false);
                 }
             };
             view.remaining -= 1;
@@ -108,19 +109,15 @@ impl<'a> Run<'a> {
             };
             if let Some(report) = action.finishing_text() {
                 let report = untrusted::clip(&report, limits::OBSERVATION);
-                return (report, values(results), true);
+                return (report, results(view), true);
             }
-            let (text, value, ok) = self.call_tool(&view, &action, context);
-            if ok && let Some(tool) = action.spec().tool {
-                results.retain(|(known, _)| known != tool);
-                results.push((tool.to_owned(), value.clone()));
-            }
+            let (text, value, ok) = self.call_tool(&view, &action, context).await;
             self.observe(&mut view, decision, text, value, ok);
         }
-        (format!("The {role} found no result in its turns."), values(results), false)
+        (format!("The {role} found no result in its turns."), results(view), false)
     }
 
-    fn call_tool(
+    async fn call_tool(
         &mut self,
         view: &AgentView,
         action: &Action,
@@ -132,10 +129,12 @@ impl<'a> Run<'a> {
             return (format!("The {} has no tool {}.", view.role, call.name), Json::Null, false);
         };
         self.tally.tool_calls += 1;
-        let told: Json = [("name", Json::from(call.name.as_str())), ("arguments", call.arguments.clone())]
-            .into_iter()
-            .collect();
+        let told = CallPayload { name: &call.name, arguments: &call.arguments };
         self.recorder.record(&view.path, EventKind::ToolCall, &told);
+        #[cfg(feature = "wiki")]
+        if let Some(encyclopedia) = &self.engine.knowledge.encyclopedia {
+            encyclopedia.prepare(tool.name, &call.arguments, &mut context.library).await;
+        }
         let (text, value, ok) = match tool.call(context, &call.arguments) {
             Ok(output) => (output.text, output.value, true),
             Err(error) => {
@@ -143,14 +142,20 @@ impl<'a> Run<'a> {
                 (error.to_string(), Json::Null, false)
             }
         };
-        let told: Json = [("ok", Json::from(ok)), ("text", text.as_str().into()), ("value", value.clone())]
-            .into_iter()
-            .collect();
+        let told = ResultPayload { ok, text: &text, value: &value };
         self.recorder.record(&view.path, EventKind::ToolResult, &told);
         (text, value, ok)
     }
 }
 
-fn values(results: Vec<(String, Json)>) -> Json {
-    if results.is_empty() { Json::Null } else { results.into_iter().collect() }
+/// What a worker's tools found, by tool; of a tool that was called several times the last, at the last place.
+fn results(view: AgentView) -> Json {
+    let mut found: Vec<(&str, Json)> = Vec::new();
+    for step in view.steps.into_iter().filter(|step| step.observation.ok) {
+        if let Some(tool) = step.action.as_ref().and_then(|action| action.spec().tool) {
+            found.retain(|(known, _)| *known != tool);
+            found.push((tool, step.observation.value));
+        }
+    }
+    if found.is_empty() { Json::Null } else { found.into_iter().collect() }
 }

@@ -1,5 +1,6 @@
 //! What each tool does.
 
+mod encyclopedia;
 mod items;
 mod people;
 mod recommending;
@@ -150,6 +151,27 @@ pub(crate) const ALL: &[Tool] = &[
         roles: &[AgentRole::Searcher],
         stands_alone: false,
         run: recommending::filter_candidates,
+    },
+    Tool {
+        name: "encyclopedia",
+        about: "Articles of an encyclopedia, by words: their titles and how they begin",
+        arguments: &[ArgumentSpec { name: "query", kind: Kind::Text, about: "words to look for" }],
+        value: values::ARTICLES,
+        roles: &[AgentRole::Searcher],
+        stands_alone: false,
+        run: encyclopedia::search,
+    },
+    Tool {
+        name: "passage",
+        about: "The next passage that holds a term, in an article that was found",
+        arguments: &[
+            ArgumentSpec { name: "title", kind: Kind::Text, about: "the article's title" },
+            ArgumentSpec { name: "term", kind: Kind::Text, about: "what the passage has to speak of" },
+        ],
+        value: values::PASSAGE,
+        roles: &[AgentRole::Searcher],
+        stands_alone: false,
+        run: encyclopedia::passage,
     },
     Tool {
         name: "summarize",

@@ -66,6 +66,9 @@ pub(super) const RECOMMENDED: &[Member] = &[
 ];
 pub(super) const FILTERED: &[Member] =
     &[("set", Text), ("size", Integer), ("first", List(&[("id", Text), ("title", Text)]))];
+pub(super) const ARTICLES: &[Member] = &[("articles", List(&[("title", Text), ("summary", Text)]))];
+pub(super) const PASSAGE: &[Member] =
+    &[("title", Text), ("passage", Text), ("number", Integer), ("of", Integer)];
 pub(super) const SUMMARY: &[Member] = &[("sentences", Texts)];
 pub(super) const UNDERSTOOD: &[Member] = &[("intent", Text), ("names", Object)];
 
@@ -83,7 +86,7 @@ fn of(shape: Shape) -> Json {
         Text => plain("string"),
         Integer => plain("integer"),
         Number => plain("number"),
-        NumberOrNull => object([("type", Json::from(vec!["number", "null"]))]),
+        NumberOrNull => object([("anyOf", Json::Array(vec![plain("number"), plain("null")]))]),
         Object => plain("object"),
         Numbers => list(plain("number")),
         Texts => list(plain("string")),

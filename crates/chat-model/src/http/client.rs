@@ -60,15 +60,23 @@ impl OpenAiCompatible {
     }
 
     async fn exchange(&self, request: &ChatRequest, stream: bool) -> Result<(Answer, Source)> {
-        let mut body = wire::request_body(request, &self.config.model, stream, self.config.send_task);
-        body.extend(self.config.extra_body.clone());
-        let body = Json::Object(body);
+        let (model, with_task) = (self.config.model.as_str(), self.config.send_task);
+        let body = || {
+            let mut body = wire::request_body(request, model, stream, with_task);
+            body.extend(self.config.extra_body.clone());
+            Json::Object(body)
+        };
         let sent = match &self.cassette {
-            Some(cassette) => cassette.exchange(&body, self.network.as_ref(), &self.redactor).await,
+            Some(cassette) => cassette.exchange(&body(), self.network.as_ref(), &self.redactor).await,
             None => {
                 let network =
                     self.network.as_ref().ok_or_else(|| Error::transport("no network and no cassette"))?;
-                network.send(body.to_string()).await.map(|answer| (answer, Source::Live))
+                let text = if self.config.extra_body.is_empty() {
+                    wire::write_request(request, model, stream, with_task)
+                } else {
+                    body().to_string()
+                };
+                network.send(text).await.map(|answer| (answer, Source::Live))
             }
         };
         let (answer, source) = sent?;
@@ -111,10 +119,7 @@ impl OpenAiCompatible {
 
     fn read_whole(&self, bytes: &[u8], source: Source, n_messages: usize) -> Result<ChatReply> {
         let text = std::str::from_utf8(bytes).map_err(|_| Error::decode("a body that is not UTF-8"))?;
-        let body: Json = text.parse().map_err(|error: rec_core::Error| {
-            Error::decode(format!("{error}, in a body that begins {}", wire::shortened(text, 100)))
-        })?;
-        let mut reply = wire::read_reply(&body)?;
+        let mut reply = wire::read_reply(text)?;
         for (index, call) in reply.message.tool_calls.iter_mut().enumerate() {
             if call.id.is_empty() {
                 call.id = call_id(n_messages, index);

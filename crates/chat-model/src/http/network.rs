@@ -29,6 +29,21 @@ fn header_name(key: &str, name: &str) -> Result<HeaderName> {
         .map_err(|_| Error::config(key, format!("{name} is no name of a header")))
 }
 
+/// A client as this crate's own: rustls, the system's roots, no redirects. `secure` says whether TLS is needed.
+///
+/// # Errors
+/// [`Error::Transport`] if the system has no roots, [`Error::Config`] if there can be no client.
+pub fn client(secure: bool, connect: std::time::Duration) -> Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .connect_timeout(connect)
+        // A redirect would carry the request, and perhaps the key, to somewhere else.
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_backend_preconfigured(tls(secure)?)
+        .tcp_nodelay(true)
+        .build()
+        .map_err(|error| Error::config("base_url", describe(error)))
+}
+
 /// A pool of connections to one endpoint.
 pub(super) struct Network {
     client: reqwest::Client,
@@ -72,14 +87,7 @@ impl Network {
         for (name, variable) in &config.header_variables {
             put(header_name("header_variables", name)?, variable, "")?;
         }
-        let client = reqwest::Client::builder()
-            .connect_timeout(seconds(config.timeouts.connect))
-            // A redirect would carry the request, and perhaps the key, to somewhere else.
-            .redirect(reqwest::redirect::Policy::none())
-            .tls_backend_preconfigured(tls(url.scheme() == "https")?)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|error| Error::config("base_url", describe(error)))?;
+        let client = client(url.scheme() == "https", seconds(config.timeouts.connect))?;
         Ok((Self { client, url, headers, timeouts: config.timeouts }, Redactor::new(secrets)))
     }
 

@@ -97,7 +97,7 @@ impl Cache {
     fn read(&self, key: &str) -> Option<ChatReply> {
         let path = self.path(key);
         let text = fs::read_to_string(&path).ok()?;
-        let reply = wire::read_reply(&text.parse().ok()?).ok()?;
+        let reply = wire::read_reply(&text).ok()?;
         // The time of the last use; without it the oldest reply goes first, which is no harm.
         if let Ok(file) = fs::File::open(&path) {
             let _ = file.set_modified(SystemTime::now());
@@ -112,7 +112,7 @@ impl Cache {
         fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
         let number = self.written.fetch_add(1, Ordering::Relaxed);
         let partial = folder.join(format!("{key}.{}.{number}.partial", std::process::id()));
-        let text = wire::stored_reply(reply).to_string();
+        let text = wire::write_reply(reply, "", &reply.model);
         let written = fs::write(&partial, &text).and_then(|()| fs::rename(&partial, &path));
         if let Err(error) = written {
             let _ = fs::remove_file(&partial);

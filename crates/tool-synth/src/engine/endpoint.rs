@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use chat_model::{Capabilities, ChatModel, ChatReply, ChatRequest, Sampling, SharedModel};
+use chat_model::{Capabilities, ChatModel, ChatReply, ChatRequest, JsonText, Sampling, SharedModel};
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use rec_core::tool::call_text;
-use rec_core::{Json, Message, ToolCall, ToolSpec, Trajectory};
+use rec_core::{Message, ToolCall, ToolSpec, Trajectory};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
@@ -52,7 +52,7 @@ impl Engine for ChatEngine {
                 ..Sampling::default()
             },
             agent: Some(agent.to_owned()),
-            task: Some(Sent::of(request).json()),
+            task: Some(Sent::of(request).text()),
             ..ChatRequest::new(request.messages())
         };
         match self.runtime.block_on(self.model.complete(&asked)) {
@@ -108,8 +108,7 @@ impl RuleModel {
             });
         };
         let refused = |what: String| chat_model::Error::BadRequest { what };
-        let sent: Sent<'_> =
-            serde_json::from_str(&task.to_string()).map_err(|error| refused(format!("task: {error}")))?;
+        let sent: Sent<'_> = task.read().map_err(|error| refused(format!("task: {error}")))?;
         let engine = RuleEngine::new(self.grammar, &self.pool, self.noise);
         let reply = sent.with(|request| engine.complete(request));
         reply.map(|reply| ChatReply::text(reply.text)).map_err(|error| refused(error.to_string()))
@@ -180,9 +179,8 @@ impl<'a> Sent<'a> {
         Self { seed: request.seed, temperature: request.temperature, task }
     }
 
-    fn json(&self) -> Json {
-        let text = serde_json::to_string(self).expect("a request has a text");
-        text.parse().expect("what serde_json wrote is JSON")
+    fn text(&self) -> JsonText {
+        JsonText::of(self).expect("a request has a text")
     }
 
     /// Hands the request back in its own form.

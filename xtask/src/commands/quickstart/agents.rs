@@ -6,7 +6,7 @@ use agents::system::SystemConfig;
 use agents::task::TaskKind;
 
 use super::{Outcome, printed};
-use crate::agents::evaluation::{self, Asked, Learned};
+use crate::agents::evaluation::{self, Asked, Learned, Reviews};
 use crate::cli::Quickstart;
 use crate::cli::agents::Preparation;
 use crate::error::Result;
@@ -30,7 +30,11 @@ pub fn run(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
         candidates: 7,
         min_history: 0,
         max_history: None,
+        split: "classic".into(),
         rankers: Vec::new(),
+        settings: Vec::new(),
+        wikipedia: None,
+        wikipedia_cache: None,
     };
     let seeds = if arguments.seeds.is_empty() { vec![2024] } else { arguments.seeds.clone() };
     let learned = seeds.iter().map(|&seed| Learned::new(&preparation, seed)).collect::<Result<Vec<_>>>()?;
@@ -51,6 +55,7 @@ pub fn run(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
                 in_flight: None,
                 out: out.clone(),
                 fresh: !arguments.existing.resume,
+                reviews: &Reviews::default(),
             })
         })
         .collect::<Result<Vec<_>>>()?;

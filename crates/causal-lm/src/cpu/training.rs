@@ -111,15 +111,18 @@ impl Workspace {
         self.groups[..self.used].iter().flat_map(|group| group.log_probs.iter().copied()).collect()
     }
 
-    /// Cuts a batch into groups.
+    /// Cuts a batch into groups. A sequence that differs from the one before in its last token alone is not read again.
     fn fill(&mut self, batch: &Batch) {
         let (tokens, spans) = (batch.tokens(), batch.spans());
-        let lengths: Vec<usize> = tokens.spans().iter().map(|span| span.len() - 1).collect();
+        let input = |row: usize| tokens.row(row).split_last().map_or(&[][..], |(_, input)| input);
+        let repeats = |row: usize| row > 0 && input(row) == input(row - 1);
+        let rows = spans.len();
+        let lengths: Vec<usize> = (0..rows).map(|at| if repeats(at) { 0 } else { input(at).len() }).collect();
         let total: usize = lengths.iter().sum();
         // An even number, so that two threads have as much to do.
-        let wanted = total.div_ceil(GROUP).next_multiple_of(2).min(lengths.len()).max(1);
+        let wanted = total.div_ceil(GROUP).next_multiple_of(2).min(rows).max(1);
         let (mut row, mut left, mut used) = (0, total, 0);
-        while row < lengths.len() {
+        while row < rows {
             if self.groups.len() == used {
                 self.groups.push(Group::default());
             }
@@ -131,17 +134,19 @@ impl Workspace {
             group.targets.clear();
             group.bounds.clear();
             group.bounds.push(0);
-            while row < lengths.len() {
+            while row < rows {
                 let (first, length) = (group.ids.len(), lengths[row]);
                 // As near to its share as whole sequences come.
-                if first > 0 && first + length / 2 > share {
+                if first > 0 && length > 0 && first + length / 2 > share {
                     break;
                 }
                 let ids = tokens.row(row);
                 group.ids.extend_from_slice(&ids[..length]);
-                group.bounds.push(first + length);
-                let completion = spans[row].len();
-                group.sources.extend(first + length - completion..first + length);
+                if length > 0 {
+                    group.bounds.push(first + length);
+                }
+                let (end, completion) = (group.ids.len(), spans[row].len());
+                group.sources.extend(end - completion..end);
                 group.targets.extend_from_slice(&ids[ids.len() - completion..]);
                 left -= length;
                 row += 1;

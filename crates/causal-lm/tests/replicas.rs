@@ -2,7 +2,6 @@
 //!
 //! `SEXTANT_TEST_DEVICE=wgpu` (with the feature) adds two replicas on that device.
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use causal_lm::replicas::{Replicas, Transport};
 use causal_lm::{Batch, CausalLm, CausalLmConfig, LoraConfig, Pass, Sequence, Tape, TrainConfig, Trainer};
@@ -122,9 +121,18 @@ fn replicas_on_the_device_of_the_environment() {
         eprintln!("skipped: SEXTANT_TEST_DEVICE is not wgpu");
         return;
     }
+    use burn::module::Module;
     let gpu = || Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
     let model = model().fork(&gpu().autodiff());
     let away = compare(&model, &[gpu(), gpu()]);
     println!("two replicas and one device on wgpu: {away:e} apart");
     assert!(away < 1e-4, "{away}");
+    // What the documentation says of burn's own all-reduce: not on wgpu, yet.
+    let config = TrainConfig::default();
+    let mut replicas = Replicas::new(&model, &[gpu(), gpu()], config, Transport::Collective).unwrap();
+    let batch = Batch::new(&sequences(0, 2)).unwrap();
+    let parts = [(batch.clone(), 1.0), (batch, 1.0)];
+    let step = std::panic::AssertUnwindSafe(|| replicas.step(&parts, &cross_entropy).map(|_| ()));
+    let told = std::panic::catch_unwind(step).expect_err("burn has an all-reduce for wgpu now");
+    println!("burn's all-reduce on wgpu: {:?}", told.downcast_ref::<String>());
 }

@@ -23,8 +23,11 @@ pub mod folder;
 pub mod lora;
 pub mod model;
 pub mod optimizer;
+pub mod parameters;
 pub mod projection;
 pub mod reading;
+#[cfg(feature = "distributed")]
+pub mod replicas;
 #[cfg(feature = "text")]
 pub mod tokenizer;
 pub mod tokens;
@@ -38,8 +41,8 @@ pub use cache::Cache;
 pub use config::{CausalLmConfig, RopeScaling};
 pub use cpu::training::{ReadingGradients, Readings};
 pub use decode::{
-    BeamConfig, Constraint, Decoder, Free, GenerateConfig, Generated, JsonSchema, Sampling, Session,
-    Snapshot, Trie, Vocabulary, beam_search, generate, score_completions,
+    BeamConfig, Constraint, Decoder, Free, GenerateConfig, Generated, JsonSchema, Prepared, Sampling,
+    Session, Snapshot, Trie, Vocabulary, beam_search, generate, score_completions,
 };
 pub use error::{Error, Result};
 pub use folder::{load_model, save_model, save_model_in_shards};

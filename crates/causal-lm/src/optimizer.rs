@@ -42,6 +42,11 @@ impl ParameterGradients {
         Self(values.into_iter().map(|values| values.map(flat)).collect())
     }
 
+    #[cfg(feature = "distributed")]
+    pub(crate) fn of_tensors(gradients: Vec<Option<Tensor<1>>>) -> Self {
+        Self(gradients)
+    }
+
     /// One entry per parameter; none where the loss does not depend on it or it is frozen.
     pub fn parameters(&self) -> &[Option<Tensor<1>>] {
         &self.0

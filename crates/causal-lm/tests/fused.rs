@@ -5,8 +5,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use causal_lm::{
     Batch, CausalLm, CausalLmConfig, Decoder, Free, GenerateConfig, HostTape, LoraConfig, ParameterGradients,
-    Pass, ReadingGradients, Sequence, Session, Slot, Snapshot, Tape, Tokens, TrainConfig, Trainer, Trie,
-    generate, score_completions,
+    Pass, Prepared, ReadingGradients, Sequence, Session, Slot, Snapshot, Tape, Tokens, TrainConfig, Trainer,
+    Trie, generate, score_completions,
 };
 use proptest::prelude::*;
 
@@ -268,6 +268,43 @@ fn adapters_are_merged_and_have_burns_gradients() {
         assert_near(&logits, &burn_logits(&model, &text, slot), 1e-4, "adapter");
     }
     assert!(Snapshot::of(&model, Slot::Active).start(&[text], 1, Slot::Off).is_err());
+}
+
+#[test]
+fn sequences_that_differ_in_their_last_token_are_read_once_to_the_same_gradients() {
+    let model = shaken(&shape(4, 2, true, true), &Device::flex().autodiff());
+    let mut sequences = Vec::new();
+    for first in 0..30_u32 {
+        let prompt: Vec<u32> = (0..1 + first % 9).map(|at| (first + at * at) % 37).collect();
+        // Two that share their input, one that has its completion elsewhere, one of its own.
+        sequences.push(Sequence::new(&prompt, &[first % 5, 7]));
+        sequences.push(Sequence::new(&prompt, &[first % 5, 8]));
+        sequences.push(Sequence { completion: 1, ..sequences[sequences.len() - 1].clone() });
+        sequences.push(Sequence::new(&prompt, &[36]));
+    }
+    let batch = Batch::new(&sequences).unwrap();
+    let by_burn = model.token_log_probs(&batch, &mut Pass::default()).unwrap();
+    let tape = Tape::record(&model, &batch, &mut Pass::default()).unwrap();
+    let by_hand = tape.token_log_probs();
+    assert_near(&floats(by_hand.clone()), &floats(by_burn.clone()), 1e-5, "log-probabilities");
+    let expected = ParameterGradients::of(&model, loss(by_burn));
+    let found = tape.backward(loss(by_hand));
+    for (found, expected) in found.parameters().iter().zip(expected.parameters()) {
+        let (found, expected) = (found.clone().unwrap(), expected.clone().unwrap());
+        assert_near(&floats(found), &floats(expected), 1e-4, "a gradient");
+    }
+}
+
+#[test]
+fn a_prepared_model_decodes_as_its_model_did() {
+    let model = shaken(&shape(4, 2, true, false), &Device::flex().autodiff());
+    let model = model.add_lora(&LoraConfig { rank: 2, ..LoraConfig::default() }, 1).unwrap();
+    let settings = GenerateConfig { max_new_tokens: 12, ..GenerateConfig::default() };
+    let prompts = [vec![1, 2, 3], vec![4]];
+    let prepared = Prepared::of(&model, Slot::Active);
+    assert!(matches!(prepared, Prepared::Snapshot(_)));
+    let expected = generate(&model, &prompts, &settings, &Free).unwrap();
+    assert_eq!(expected, generate(&prepared, &prompts, &settings, &Free).unwrap());
 }
 
 #[test]

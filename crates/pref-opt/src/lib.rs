@@ -25,7 +25,7 @@ pub mod train;
 pub mod weights;
 
 pub use burn;
-pub use causal_lm::{CausalLm, CausalLmConfig, LoraConfig, Pass, Slot};
+pub use causal_lm::{CausalLm, CausalLmConfig, LoraConfig, Pass, Prepared, Slot};
 pub use error::{Error, Result};
 
 /// Compiles and runs the example of the README.

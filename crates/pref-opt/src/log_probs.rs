@@ -1,12 +1,8 @@
 //! Log-probabilities of completions: logits exist only where a completion's token is predicted.
 
-use std::collections::HashMap;
-
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
-use causal_lm::{CausalLm, Pass, Tokens};
+use causal_lm::{Batch, CausalLm, Decoder, Pass, Sequence, Slot, Tape};
 
-use crate::codec::ItemCodec;
 use crate::{Error, Result};
 
 /// The log-probabilities of a batch of completions.
@@ -20,11 +16,56 @@ pub struct LogProbs {
     pub lengths: Vec<usize>,
 }
 
-/// Log-probabilities of completions after their prompts.
+impl LogProbs {
+    /// Those of a pass that a loss goes back through.
+    pub fn of_tape(tape: &Tape<'_>, batch: &Batch) -> Self {
+        Self::laid_out(tape.token_log_probs(), batch)
+    }
+
+    /// From one row of all completion tokens.
+    fn laid_out(each: Tensor<1>, batch: &Batch) -> Self {
+        let lengths: Vec<usize> = batch.spans().iter().map(ExactSizeIterator::len).collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        if longest == 1 {
+            let tokens = each.clone().unsqueeze_dim(1);
+            return Self { tokens, sums: each, lengths };
+        }
+        // Place n is a zero that stands where a row has no token.
+        let n = batch.completion_tokens();
+        let place = |start: usize, own: usize| {
+            (0..longest).map(move |at| if at < own { (start + at) as i32 } else { n as i32 })
+        };
+        let layout: Vec<i32> = batch.spans().iter().flat_map(|span| place(span.start, span.len())).collect();
+        let (device, rows) = (each.device(), lengths.len());
+        let layout = Tensor::<1, Int>::from_data(TensorData::new(layout, [rows * longest]), &device);
+        let padded = Tensor::cat(vec![each, Tensor::zeros([1], &device)], 0);
+        let tokens = padded.select(0, layout).reshape([rows, longest]);
+        let sums = tokens.clone().sum_dim(1).reshape([rows]);
+        Self { tokens, sums, lengths }
+    }
+}
+
+/// Prompts with completions for `model`. Put rows that differ in their last token alone, which predicts nothing, one after
+/// the other: on this machine's processor they are read once.
 ///
-/// Rows are padded on the right, where a causal model does not look; what a row gets does not depend on the others. Rows
-/// that differ in their last token alone, which predicts nothing, are read once: with one token an item a prompt is read
-/// once for its chosen and all its rejected items.
+/// # Errors
+/// [`Error::EmptyCompletion`], [`Error::TooLong`].
+pub fn batch<P: AsRef<[u32]>, C: AsRef<[u32]>>(model: &CausalLm, rows: &[(P, C)]) -> Result<Batch> {
+    let limit = model.config().max_position_embeddings;
+    let sequences = rows.iter().enumerate().map(|(row, (prompt, completion))| {
+        let (prompt, completion) = (prompt.as_ref(), completion.as_ref());
+        let tokens = prompt.len() + completion.len();
+        match completion.is_empty() {
+            true => Err(Error::EmptyCompletion { row }),
+            false if tokens > limit => Err(Error::TooLong { row, tokens, limit }),
+            false => Ok(Sequence::new(prompt, completion)),
+        }
+    });
+    Ok(Batch::new(&sequences.collect::<Result<Vec<_>>>()?)?)
+}
+
+/// Log-probabilities of completions after their prompts; what a row gets does not depend on the others. A loss goes back
+/// through [`LogProbs::of_tape`] faster than through these.
 ///
 /// # Errors
 /// [`Error::EmptyCompletion`], [`Error::TooLong`], and what the model reports.
@@ -33,84 +74,21 @@ pub fn completion_log_probs<P: AsRef<[u32]>, C: AsRef<[u32]>>(
     rows: &[(P, C)],
     pass: &mut Pass<'_>,
 ) -> Result<LogProbs> {
-    let limit = model.config().max_position_embeddings;
-    let mut inputs: Vec<Vec<u32>> = Vec::with_capacity(rows.len());
-    let mut known: HashMap<Vec<u32>, usize> = HashMap::with_capacity(rows.len());
-    // Of each row, where its tokens stand among those that are read.
-    let mut readers = Vec::with_capacity(rows.len());
-    for (row, (prompt, completion)) in rows.iter().enumerate() {
-        let (prompt, completion) = (prompt.as_ref(), completion.as_ref());
-        if completion.is_empty() {
-            return Err(Error::EmptyCompletion { row });
-        }
-        let tokens = prompt.len() + completion.len() - 1;
-        if tokens > limit {
-            return Err(Error::TooLong { row, tokens, limit });
-        }
-        let input = [prompt, &completion[..completion.len() - 1]].concat();
-        readers.push(*known.entry(input).or_insert_with_key(|input| {
-            inputs.push(input.clone());
-            inputs.len() - 1
-        }));
-    }
-    let tokens = Tokens::right_padded(&inputs, ItemCodec::PAD)?;
-    let hidden = model.forward(&tokens, pass)?;
-    let [count, length, width] = hidden.dims();
-    let (mut places, mut targets, mut lengths) = (Vec::new(), Vec::new(), Vec::with_capacity(rows.len()));
-    for (row, (prompt, completion)) in rows.iter().enumerate() {
-        let first = readers[row] * length + prompt.as_ref().len() - 1;
-        for (at, &target) in completion.as_ref().iter().enumerate() {
-            places.push((first + at) as i32);
-            targets.push(target as i32);
-        }
-        lengths.push(completion.as_ref().len());
-    }
-    let device = hidden.device();
-    let ints = |values: Vec<i32>| {
-        let length = values.len();
-        Tensor::<1, Int>::from_data(TensorData::new(values, [length]), &device)
-    };
-    let n = places.len();
-    let states = hidden.reshape([count * length, width]).select(0, ints(places));
-    let log_probs = log_softmax(model.logits(states), 1);
-    let each = log_probs.gather(1, ints(targets).reshape([n, 1])).reshape([n]);
-    let longest = lengths.iter().copied().max().unwrap_or(0);
-    if longest == 1 {
-        let tokens = each.clone().unsqueeze_dim(1);
-        return Ok(LogProbs { tokens, sums: each, lengths });
-    }
-    // Place n is a zero that stands where a row has no token.
-    let mut place = 0;
-    let mut layout = Vec::with_capacity(rows.len() * longest);
-    for &own in &lengths {
-        layout.extend((0..longest).map(|at| if at < own { (place + at) as i32 } else { n as i32 }));
-        place += own;
-    }
-    let padded = Tensor::cat(vec![each, Tensor::zeros([1], &device)], 0);
-    let tokens = padded.select(0, ints(layout)).reshape([rows.len(), longest]);
-    let sums = tokens.clone().sum_dim(1).reshape([rows.len()]);
-    Ok(LogProbs { tokens, sums, lengths })
+    let batch = batch(model, rows)?;
+    Ok(LogProbs::laid_out(model.token_log_probs(&batch, pass)?, &batch))
 }
 
-/// The log-probabilities of every token after each prompt, row by row: `[prompts, vocabulary]` on the host.
+/// The log-probabilities of every token after each prompt, row by row: `[prompts, vocabulary]`.
 ///
 /// # Errors
 /// What the model reports.
-pub fn next_log_probs<P: AsRef<[u32]>>(
-    model: &CausalLm,
-    prompts: &[P],
-    pass: &mut Pass<'_>,
-) -> Result<Vec<f32>> {
-    let tokens = Tokens::right_padded(prompts, ItemCodec::PAD)?;
-    let hidden = model.forward(&tokens, pass)?;
-    let [rows, length, width] = hidden.dims();
-    let places: Vec<i32> = prompts
-        .iter()
-        .enumerate()
-        .map(|(row, prompt)| (row * length + prompt.as_ref().len() - 1) as i32)
-        .collect();
-    let places = Tensor::<1, Int>::from_data(TensorData::new(places, [rows]), &hidden.device());
-    let states = hidden.reshape([rows * length, width]).select(0, places);
-    let data = log_softmax(model.logits(states), 1).into_data().convert::<f32>();
-    data.try_into_vec().map_err(|error| Error::invalid(format!("log-probabilities: {error:?}")))
+pub fn next_log_probs<M: Decoder, P: AsRef<[u32]>>(model: &M, prompts: &[P], slot: Slot) -> Result<Vec<f32>> {
+    let (_, mut logits) = model.start(prompts, 0, slot)?;
+    for row in logits.chunks_exact_mut(model.config().vocab_size) {
+        let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = row.iter().map(|&logit| f64::from((logit - most).exp())).sum();
+        let total = most + sum.ln() as f32;
+        row.iter_mut().for_each(|logit| *logit -= total);
+    }
+    Ok(logits)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use causal_lm::{CausalLm, Pass, Slot};
+use causal_lm::{CausalLm, Prepared, Slot};
 use rand::{Rng, RngExt};
 use rec_core::ItemId;
 use rec_core::random::stream;
@@ -108,6 +108,7 @@ pub fn negatives(
     if source.asks_policy() && !codec.is_one_token() {
         return titles(source, model, codec, windows, exclude_history, (seed, round));
     }
+    let prepared = source.asks_policy().then(|| Prepared::of(model, Slot::Active));
     let totals: Vec<u64> = target_counts
         .iter()
         .scan(0_u64, |sum, &count| {
@@ -117,12 +118,12 @@ pub fn negatives(
         .collect();
     let mut all = Vec::with_capacity(windows.len());
     for (block, chunk) in windows.chunks(256).enumerate() {
-        let scores = match source.asks_policy() {
-            true => {
+        let scores = match &prepared {
+            Some(model) => {
                 let prompts: Vec<_> = chunk.iter().map(|window| codec.prompt(&window.history)).collect();
-                item_log_probs(model, codec, &prompts, &mut Pass::default())?
+                item_log_probs(model, codec, &prompts, Slot::Active)?
             }
-            false => Vec::new(),
+            None => Vec::new(),
         };
         for (row, window) in chunk.iter().enumerate() {
             // One stream a row of a round: what it draws does not depend on the rows before.
@@ -163,8 +164,7 @@ fn titles(
     place: (u64, usize),
 ) -> Result<Vec<Vec<ItemId>>> {
     let decoder = TitleDecoder::new(codec, BEAMS)?;
-    // Adapters are added to their weights once, not at every token.
-    let model = model.merged(Slot::Active);
+    let model = Prepared::of(model, Slot::Active);
     let temperature = match source {
         NegativeSource::Beam { k } => {
             let list = |window: &Window| {

@@ -1,12 +1,12 @@
 //! Exact scores of every item, and the aligned model as a recommender.
 
-use causal_lm::{CausalLm, Pass};
+use causal_lm::{CausalLm, Decoder, Prepared, Slot, score_completions};
 use rec_core::rank::top_k;
 use rec_core::{ItemId, Query, Rankings, Recommender, ScoredItem};
 
 use crate::Result;
 use crate::codec::ItemCodec;
-use crate::log_probs::{completion_log_probs, next_log_probs};
+use crate::log_probs::next_log_probs;
 use crate::titles::TitleDecoder;
 
 /// Completions scored at once where titles have several tokens.
@@ -18,29 +18,25 @@ const ROWS: usize = 256;
 ///
 /// # Errors
 /// What the model reports.
-pub fn item_log_probs<P: AsRef<[u32]>>(
-    model: &CausalLm,
+pub fn item_log_probs<M: Decoder, P: AsRef<[u32]>>(
+    model: &M,
     codec: &ItemCodec,
     prompts: &[P],
-    pass: &mut Pass<'_>,
+    slot: Slot,
 ) -> Result<Vec<f32>> {
     let n = codec.n_items();
     let mut scores = Vec::with_capacity(prompts.len() * n);
     if codec.is_one_token() {
-        let all = next_log_probs(model, prompts, pass)?;
+        let all = next_log_probs(model, prompts, slot)?;
         for row in all.chunks_exact(codec.vocab_size()) {
             scores.extend_from_slice(&row[ItemCodec::FIRST as usize..]);
         }
         return Ok(scores);
     }
-    let completions: Vec<Vec<u32>> =
-        (0..n).map(|item| codec.completion(rec_core::ItemId::from_index(item))).collect();
+    let completions: Vec<Vec<u32>> = (0..n).map(|item| codec.completion(ItemId::from_index(item))).collect();
     for prompt in prompts {
-        for chunk in completions.chunks(ROWS) {
-            let rows: Vec<_> = chunk.iter().map(|completion| (prompt.as_ref(), completion)).collect();
-            let found = completion_log_probs(model, &rows, pass)?;
-            scores.extend(found.sums.into_data().iter::<f32>());
-        }
+        let found = score_completions(model, prompt.as_ref(), &completions, slot, ROWS)?;
+        scores.extend(found.into_iter().map(|score| score as f32));
     }
     Ok(scores)
 }
@@ -62,14 +58,20 @@ pub struct LanguageRecommender {
 
 impl LanguageRecommender {
     /// The list of one query by search.
-    fn search(&self, decoder: &TitleDecoder, query: &Query<'_>, k: usize) -> Result<Vec<ScoredItem>> {
+    fn search(
+        &self,
+        model: &Prepared,
+        decoder: &TitleDecoder,
+        query: &Query<'_>,
+        k: usize,
+    ) -> Result<Vec<ScoredItem>> {
         let first = query.history.len().saturating_sub(self.most_history);
         let prompt = self.codec.prompt(&query.history[first..]);
         let barred = |item: ItemId| {
             query.exclude.binary_search(&item).is_ok()
                 || query.candidates.is_some_and(|candidates| candidates.binary_search(&item).is_err())
         };
-        decoder.top(&self.model, &prompt, k, barred)
+        decoder.top(model, &prompt, k, barred)
     }
 }
 
@@ -79,10 +81,11 @@ impl Recommender for LanguageRecommender {
     }
 
     fn recommend(&self, queries: &[Query<'_>], k: usize) -> rec_core::Result<Rankings> {
+        let model = Prepared::of(&self.model, Slot::Active);
         if let Some(decoder) = &self.decoder {
             let mut rankings = Rankings::with_capacity(k, queries.len());
             for query in queries {
-                rankings.push(&self.search(decoder, query, k)?);
+                rankings.push(&self.search(&model, decoder, query, k)?);
             }
             return Ok(rankings);
         }
@@ -97,7 +100,7 @@ impl Recommender for LanguageRecommender {
                     self.codec.prompt(&query.history[first..])
                 })
                 .collect();
-            let mut scores = item_log_probs(&self.model, &self.codec, &prompts, &mut Pass::default())?;
+            let mut scores = item_log_probs(&model, &self.codec, &prompts, Slot::Active)?;
             for (row, query) in scores.chunks_exact_mut(n).zip(chunk) {
                 if let Some(debias) = &self.debias {
                     row.iter_mut().zip(debias).for_each(|(score, by)| *score -= by);

@@ -2,8 +2,12 @@
 //!
 //! What is written is always the title of an item that is allowed: there are no invalid titles, and nothing to ground.
 
-use causal_lm::decode::{BeamConfig, GenerateConfig, Sampling, Trie, beam_search, generate};
-use causal_lm::{CausalLm, Slot};
+use std::collections::HashMap;
+
+use causal_lm::Slot;
+use causal_lm::decode::{
+    BeamConfig, Constraint, Decoder, GenerateConfig, Sampling, Trie, beam_search, generate,
+};
 use rand::Rng;
 use rec_core::random::stream;
 use rec_core::{ItemId, ScoredItem};
@@ -31,6 +35,8 @@ pub fn learn_titles(titles: &[String], vocab_size: usize) -> Result<(ItemCodec, 
 pub struct TitleDecoder {
     completions: Vec<Vec<u32>>,
     trie: Trie,
+    /// How many titles go through each state of the trie.
+    titles: Vec<u32>,
     longest: usize,
     /// How many texts a search keeps; lists longer than this keep as many.
     pub beams: usize,
@@ -46,37 +52,49 @@ impl TitleDecoder {
             (0..codec.n_items()).map(|item| codec.completion(ItemId::from_index(item))).collect();
         let longest = completions.iter().map(Vec::len).max().unwrap_or(0);
         let trie = Trie::new(&completions)?;
-        Ok(Self { completions, trie, longest, beams })
+        let mut titles = Vec::new();
+        for state in completions.iter().flat_map(|tokens| states(&trie, tokens)) {
+            titles.resize(titles.len().max(state + 1), 0);
+            titles[state] += 1;
+        }
+        Ok(Self { completions, trie, titles, longest, beams })
     }
 
     /// The best `k` items after `prompt`, best first, without those barred: a beam search in the trie of the other titles.
     ///
     /// # Errors
     /// What the model reports.
-    pub fn top(
+    pub fn top<M: Decoder>(
         &self,
-        model: &CausalLm,
+        model: &M,
         prompt: &[u32],
         k: usize,
         barred: impl Fn(ItemId) -> bool,
     ) -> Result<Vec<ScoredItem>> {
-        let kept: Vec<ItemId> =
-            (0..self.completions.len()).map(ItemId::from_index).filter(|&item| !barred(item)).collect();
-        if kept.is_empty() {
+        let mut others = Others { decoder: self, barred: HashMap::new() };
+        let (mut all, items) = (true, 0..self.completions.len());
+        for index in items {
+            if barred(ItemId::from_index(index)) {
+                for state in states(&self.trie, &self.completions[index]) {
+                    *others.barred.entry(state).or_default() += 1;
+                }
+            } else {
+                all = false;
+            }
+        }
+        if all {
             return Ok(Vec::new());
         }
-        let texts: Vec<&[u32]> = kept.iter().map(|item| &self.completions[item.index()][..]).collect();
-        let trie = Trie::new(&texts)?;
         let config = BeamConfig {
             beams: self.beams.max(k),
             max_new_tokens: self.longest,
             end: vec![ItemCodec::EOS],
             ..BeamConfig::default()
         };
-        let found = beam_search(model, prompt, &config, &trie)?;
+        let found = beam_search(model, prompt, &config, &others)?;
         let items = found.iter().filter(|text| text.finished).filter_map(|text| {
-            let place = trie.find(&text.tokens)?;
-            Some(ScoredItem { item: kept[place], score: text.log_prob as f32 })
+            let item = ItemId::from_index(self.trie.find(&text.tokens)?);
+            Some(ScoredItem { item, score: text.log_prob as f32 })
         });
         Ok(items.take(k).collect())
     }
@@ -86,9 +104,9 @@ impl TitleDecoder {
     ///
     /// # Errors
     /// What the model reports.
-    pub fn one_each(
+    pub fn one_each<M: Decoder>(
         &self,
-        model: &CausalLm,
+        model: &M,
         codec: &ItemCodec,
         windows: &[Window],
         temperature: Option<f64>,
@@ -140,6 +158,48 @@ impl TitleDecoder {
             found[row] = best.first().map(|scored| scored.item);
         }
         Ok(found)
+    }
+}
+
+/// The states that a title goes through, its last one included.
+fn states<'a>(trie: &'a Trie, tokens: &'a [u32]) -> impl Iterator<Item = usize> + 'a {
+    tokens.iter().scan(trie.start(), |state, &token| {
+        trie.advance(state, token);
+        Some(*state)
+    })
+}
+
+/// The titles that are not barred.
+struct Others<'a> {
+    decoder: &'a TitleDecoder,
+    /// How many barred titles go through a state.
+    barred: HashMap<usize, u32>,
+}
+
+impl Constraint for Others<'_> {
+    type State = usize;
+
+    fn start(&self) -> usize {
+        self.decoder.trie.start()
+    }
+
+    fn allowed(&self, state: &usize) -> Option<Vec<u32>> {
+        let TitleDecoder { trie, titles, .. } = self.decoder;
+        let mut tokens = trie.allowed(state)?;
+        tokens.retain(|&token| {
+            let mut next = *state;
+            trie.advance(&mut next, token);
+            self.barred.get(&next).is_none_or(|&barred| barred < titles[next])
+        });
+        Some(tokens)
+    }
+
+    fn advance(&self, state: &mut usize, token: u32) {
+        self.decoder.trie.advance(state, token);
+    }
+
+    fn is_complete(&self, state: &usize) -> bool {
+        self.decoder.trie.is_complete(state)
     }
 }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
-use causal_lm::{AdamW, AdamWConfig, CausalLm, ParameterGradients, Pass, Slot};
+use causal_lm::{AdamW, AdamWConfig, CausalLm, ParameterGradients, Pass, Slot, Tape};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Example;
-use crate::log_probs::{LogProbs, completion_log_probs};
+use crate::log_probs::{LogProbs, batch, completion_log_probs};
 use crate::loss::{Objective, PreferenceBatch, length_desensitized};
 use crate::{Error, Result};
 
@@ -166,18 +166,22 @@ impl<'a> Stepper<'a> {
         }
     }
 
-    /// Takes the gradients of one batch; `last` tells that no batch of this epoch follows.
-    fn take(&mut self, model: CausalLm, loss: Tensor<1>, last: bool) -> Result<CausalLm> {
+    /// Takes the gradients of one batch's loss.
+    fn take(&mut self, tape: Tape<'_>, loss: Tensor<1>) -> Result<()> {
         let value = f64::from(loss.clone().into_scalar::<f32>());
         if !value.is_finite() {
             return Err(Error::Diverged { what: "the loss".into(), steps: self.step });
         }
         self.means.add("loss", value);
-        let gradients = ParameterGradients::of(&model, loss);
-        self.gradients = std::mem::take(&mut self.gradients).add(gradients, 1.0);
+        self.gradients = std::mem::take(&mut self.gradients).add(tape.backward(loss), 1.0);
         self.pending += 1;
+        Ok(())
+    }
+
+    /// The model after a step, if one is due; `last` tells that no batch of this epoch follows.
+    fn step(&mut self, model: CausalLm, last: bool) -> CausalLm {
         if self.pending < self.config.accumulation && !last {
-            return Ok(model);
+            return model;
         }
         let gradients = std::mem::take(&mut self.gradients);
         let mean = 1.0 / std::mem::take(&mut self.pending) as f64;
@@ -188,7 +192,7 @@ impl<'a> Stepper<'a> {
         let rate = self.config.rate(self.step, self.steps);
         self.means.add("learning_rate", rate);
         self.step += 1;
-        Ok(self.optimizer.step(model, gradients, mean * clip, rate))
+        self.optimizer.step(model, gradients, mean * clip, rate)
     }
 }
 
@@ -219,23 +223,29 @@ pub fn train_sft(
     for epoch in 0..config.epochs {
         let order = shuffled(rows.len(), seed, stage, epoch);
         let batches = order.len().div_ceil(config.batch_size);
-        for (index, batch) in order.chunks(config.batch_size).enumerate() {
-            let own: Vec<(&[u32], &[u32])> =
-                batch.iter().map(|&row| (&rows[row].prompt[..], &rows[row].completion[..])).collect();
-            let found = completion_log_probs(&model, &own, &mut Pass::default())?;
-            let tokens: usize = found.lengths.iter().sum();
-            let sums = match weights {
-                None => found.sums,
+        for (index, chosen) in order.chunks(config.batch_size).enumerate() {
+            let own: Vec<_> = chosen.iter().map(|&row| (&rows[row].prompt, &rows[row].completion)).collect();
+            let batch = batch(&model, &own)?;
+            let tape = Tape::record(&model, &batch, &mut Pass::default())?;
+            let loss = match weights {
+                None => tape.cross_entropy(),
                 Some(weights) => {
-                    let own: Vec<f32> = batch.iter().map(|&row| weights[row]).collect();
-                    found.sums.mul(Tensor::from_data(TensorData::new(own, [batch.len()]), &device))
+                    let own: Vec<f32> = chosen.iter().map(|&row| weights[row]).collect();
+                    let own = Tensor::from_data(TensorData::new(own, [chosen.len()]), &device);
+                    let tokens = batch.completion_tokens() as f64;
+                    LogProbs::of_tape(&tape, &batch).sums.mul(own).sum().neg().div_scalar(tokens)
                 }
             };
-            let loss = sums.sum().neg().div_scalar(tokens as f64);
-            model = stepper.take(model, loss, index + 1 == batches)?;
+            stepper.take(tape, loss)?;
+            model = stepper.step(model, index + 1 == batches);
         }
     }
     Ok((model, stepper.means.finish()))
+}
+
+/// The model as it is, on a device where log-probabilities take the fast way.
+fn without_autodiff(model: &CausalLm) -> CausalLm {
+    if model.device().is_autodiff() { model.valid() } else { model.clone() }
 }
 
 /// The mean negative log-likelihood of a completion token.
@@ -244,6 +254,7 @@ pub fn train_sft(
 /// As [`train_sft`].
 pub fn evaluate_sft(model: &CausalLm, rows: &[Example], batch_size: usize) -> Result<f64> {
     let (mut sum, mut tokens) = (0.0, 0);
+    let model = &without_autodiff(model);
     for batch in rows.chunks(batch_size.max(1)) {
         let own: Vec<_> = batch.iter().map(|row| (&row.prompt, &row.completion)).collect();
         let found = completion_log_probs(model, &own, &mut Pass::default())?;
@@ -263,25 +274,25 @@ pub fn pair_log_probs(
     batch_size: usize,
 ) -> Result<Vec<(f32, Vec<f32>)>> {
     let mut all = Vec::with_capacity(pairs.len());
+    let model = &without_autodiff(model);
     for batch in pairs.chunks(batch_size.max(1)) {
         let own: Vec<&PairExample> = batch.iter().collect();
         let found = completion_log_probs(model, &flat(&own), &mut Pass::default())?;
         let sums: Vec<f32> = found.sums.into_data().iter::<f32>().collect();
-        let k = batch[0].rejected.len();
-        for row in 0..batch.len() {
-            let first = batch.len() + row * k;
-            all.push((sums[row], sums[first..first + k].to_vec()));
+        for own in sums.chunks_exact(1 + batch[0].rejected.len()) {
+            all.push((own[0], own[1..].to_vec()));
         }
     }
     Ok(all)
 }
 
-/// All chosen completions, then the rejected ones of the first pair, of the second …
+/// Pair by pair the chosen completion, then the rejected ones: one token an item, they are read together.
 fn flat<'a>(pairs: &[&'a PairExample]) -> Vec<(&'a [u32], &'a [u32])> {
-    let chosen = pairs.iter().map(|pair| (&pair.prompt[..], &pair.chosen[..]));
-    let rejected =
-        pairs.iter().flat_map(|pair| pair.rejected.iter().map(|tokens| (&pair.prompt[..], &tokens[..])));
-    chosen.chain(rejected).collect()
+    let each = |pair: &'a PairExample| {
+        let completions = std::iter::once(&pair.chosen).chain(&pair.rejected);
+        completions.map(|tokens| (&pair.prompt[..], &tokens[..]))
+    };
+    pairs.iter().flat_map(|&pair| each(pair)).collect()
 }
 
 /// Training on preferences.
@@ -335,25 +346,30 @@ pub fn train_preferences(
         for (index, rows) in order.chunks(config.batch_size).enumerate() {
             let own: Vec<&PairExample> = rows.iter().map(|&row| &pairs[row]).collect();
             let (n, flat) = (own.len(), flat(&own));
-            let policy = completion_log_probs(&model, &flat, &mut Pass::default())?;
+            let tokens = batch(&model, &flat)?;
+            let tape = Tape::record(&model, &tokens, &mut Pass::default())?;
+            let policy = LogProbs::of_tape(&tape, &tokens);
+            let vector = |values: Vec<f32>| {
+                let count = values.len();
+                Tensor::<1>::from_data(TensorData::new(values, [count]), &device)
+            };
             let reference_sums = match (&precomputed, reference) {
                 (Some(values), _) => {
-                    let chosen = rows.iter().map(|&row| values[row].0);
-                    let rejected = rows.iter().flat_map(|&row| values[row].1.iter().copied());
-                    let sums: Vec<f32> = chosen.chain(rejected).collect();
-                    Tensor::from_data(TensorData::new(sums, [n * (k + 1)]), &device)
+                    let each = |&row: &usize| std::iter::once(values[row].0).chain(values[row].1.clone());
+                    vector(rows.iter().flat_map(each).collect())
                 }
                 (None, Reference::AdapterSlot(slot)) => {
-                    let found = completion_log_probs(&model, &flat, &mut (*slot).into())?;
-                    weighted_sums(&found, n, k, objective.length_alpha).detach()
+                    let found = completion_log_probs(&without_autodiff(&model), &flat, &mut (*slot).into())?;
+                    let sums = weighted_sums(&found, k, objective.length_alpha);
+                    vector(sums.into_data().iter::<f32>().collect())
                 }
                 (None, _) => unreachable!("everything else is computed before"),
             };
-            let sums = weighted_sums(&policy, n, k, objective.length_alpha);
-            let lengths: Vec<f32> = policy.lengths.iter().map(|&length| length as f32).collect();
-            let lengths = Tensor::<1>::from_data(TensorData::new(lengths, [n * (k + 1)]), &device);
-            let chosen = |values: &Tensor<1>| values.clone().narrow(0, 0, n);
-            let rejected = |values: &Tensor<1>| values.clone().narrow(0, n, n * k).reshape([n, k]);
+            let sums = weighted_sums(&policy, k, objective.length_alpha);
+            let lengths = vector(policy.lengths.iter().map(|&length| length as f32).collect());
+            let of_pairs = |values: &Tensor<1>| values.clone().reshape([n, k + 1]);
+            let chosen = |values: &Tensor<1>| of_pairs(values).narrow(1, 0, 1).reshape([n]);
+            let rejected = |values: &Tensor<1>| of_pairs(values).narrow(1, 1, k);
             let batch = PreferenceBatch {
                 chosen: chosen(&sums),
                 rejected: rejected(&sums),
@@ -366,7 +382,8 @@ pub fn train_preferences(
             };
             note(&mut stepper.means, objective, &batch);
             let loss = objective.loss(&batch);
-            model = stepper.take(model, loss, index + 1 == batches)?;
+            stepper.take(tape, loss)?;
+            model = stepper.step(model, index + 1 == batches);
         }
     }
     Ok((model, stepper.means.finish()))
@@ -374,16 +391,14 @@ pub fn train_preferences(
 
 /// Sums over tokens, those past the other completion weighted by `alpha` (LD-DPO). A chosen completion is held against
 /// its first rejected one.
-fn weighted_sums(found: &LogProbs, n: usize, k: usize, alpha: f64) -> Tensor<1> {
+fn weighted_sums(found: &LogProbs, k: usize, alpha: f64) -> Tensor<1> {
     if alpha == 1.0 || found.lengths.iter().all(|&length| length == 1) {
         return found.sums.clone();
     }
-    let others: Vec<f32> = (0..n)
-        .map(|row| found.lengths[n + row * k])
-        .chain((0..n * k).map(|at| found.lengths[at / k]))
-        .map(|length| length as f32)
-        .collect();
-    let others = Tensor::from_data(TensorData::new(others, [n * (k + 1)]), &found.sums.device());
+    let other = |at: usize| found.lengths[if at % (k + 1) == 0 { at + 1 } else { at - at % (k + 1) }] as f32;
+    let others: Vec<f32> = (0..found.lengths.len()).map(other).collect();
+    let count = others.len();
+    let others = Tensor::from_data(TensorData::new(others, [count]), &found.sums.device());
     length_desensitized(found.tokens.clone(), others, alpha)
 }
 

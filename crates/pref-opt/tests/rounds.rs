@@ -10,7 +10,7 @@ use pref_opt::negatives::{NegativeSource, negatives};
 use pref_opt::score::item_log_probs;
 use pref_opt::selfplay::{PreferenceStage, ReferenceRule, SelfPlayConfig, Task, play, round_rows};
 use pref_opt::train::{PairExample, Reference, StageConfig, train_preferences, train_sft};
-use pref_opt::{CausalLm, CausalLmConfig, Error, LoraConfig, Pass};
+use pref_opt::{CausalLm, CausalLmConfig, Error, LoraConfig, Pass, Slot};
 use rec_core::run::{RunFolder, Start};
 use rec_core::{Catalogue, Dataset, IdMap, Interactions, ItemId, UserId};
 
@@ -175,7 +175,7 @@ fn log_probabilities_do_not_depend_on_padding_and_titles_sum_over_tokens() {
     let together = completion_log_probs(&base, &rows, &mut Pass::default()).unwrap();
     assert_eq!(together.lengths, [3, 2, 4]);
     let together: Vec<f32> = together.sums.into_data().iter::<f32>().collect();
-    let scored = item_log_probs(&base, &codec, std::slice::from_ref(&prompt), &mut Pass::default()).unwrap();
+    let scored = item_log_probs(&base, &codec, std::slice::from_ref(&prompt), Slot::Active).unwrap();
     for (index, row) in rows.iter().enumerate() {
         let alone = completion_log_probs(&base, std::slice::from_ref(row), &mut Pass::default()).unwrap();
         let alone = alone.sums.into_scalar::<f32>();

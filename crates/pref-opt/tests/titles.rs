@@ -9,7 +9,7 @@ use pref_opt::negatives::{NegativeSource, negatives};
 use pref_opt::score::{LanguageRecommender, item_log_probs};
 use pref_opt::states::{Correction, StateIndex, last_states};
 use pref_opt::titles::{TitleDecoder, learn_titles};
-use pref_opt::{CausalLm, CausalLmConfig, Pass};
+use pref_opt::{CausalLm, CausalLmConfig, Pass, Slot};
 use rec_core::{ItemId, Query, Recommender};
 
 fn titles() -> Vec<String> {
@@ -52,7 +52,7 @@ fn a_search_with_beams_for_all_titles_ranks_as_exact_scores_do() {
     let model = model(&codec, 4).valid();
     let decoder = TitleDecoder::new(&codec, 6).unwrap();
     let prompt = codec.prompt(&[ItemId(2), ItemId(5)]);
-    let exact = item_log_probs(&model, &codec, std::slice::from_ref(&prompt), &mut Pass::default()).unwrap();
+    let exact = item_log_probs(&model, &codec, std::slice::from_ref(&prompt), Slot::Active).unwrap();
     let found = decoder.top(&model, &prompt, 6, |_| false).unwrap();
     assert_eq!(found.len(), 6);
     for (scored, next) in found.iter().zip(found.iter().skip(1)) {
@@ -102,8 +102,7 @@ fn negatives_are_titles_outside_the_history() {
     // Of the two titles left the likelier one: a search of four beams over two titles is exact.
     let beam = of(&NegativeSource::Beam { k: 1 }, true);
     for (window, items) in windows.iter().zip(&beam) {
-        let exact =
-            item_log_probs(&model, &codec, &[codec.prompt(&window.history)], &mut Pass::default()).unwrap();
+        let exact = item_log_probs(&model, &codec, &[codec.prompt(&window.history)], Slot::Active).unwrap();
         let other = (0..6).map(ItemId).find(|item| !window.history.contains(item) && *item != items[0]);
         assert!(exact[items[0].index()] >= exact[other.unwrap().index()]);
     }

@@ -125,7 +125,9 @@ pub fn preference_child(arguments: &Child) -> Result<()> {
     })?;
     phases.insert("rounds and judging".to_owned(), clock.elapsed().as_secs_f64());
     phases.insert("judging".to_owned(), judging);
+    let clock = Instant::now();
     let (theory, theory_points) = compare_with_theory(&judge, &data, &base, &policy, rounds)?;
+    phases.insert("theory".to_owned(), clock.elapsed().as_secs_f64());
     let result = PreferenceRun {
         seed: job.seed,
         start: values,
@@ -151,7 +153,7 @@ fn into_preference(error: Error) -> pref_opt::Error {
 const GROUPS: usize = 12;
 
 /// The distribution over items at the end beside the optimum that theory gives for it, where negatives do not come from the
-/// policy and items are tokens.
+/// policy.
 fn compare_with_theory(
     judge: &Judge,
     data: &PreferenceData,
@@ -161,9 +163,6 @@ fn compare_with_theory(
 ) -> Result<(BTreeMap<String, f64>, Vec<[f64; 2]>)> {
     let nothing = (BTreeMap::new(), Vec::new());
     let Some(preference) = &rounds.preference else { return Ok(nothing) };
-    if !judge.is_exact() {
-        return Ok(nothing);
-    }
     let p = shares(&data.target_counts);
     let q = match &preference.negatives {
         NegativeSource::RandomItem { .. } => vec![1.0 / p.len() as f64; p.len()],

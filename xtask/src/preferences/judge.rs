@@ -8,7 +8,7 @@ use pref_opt::codec::ItemCodec;
 use pref_opt::data::{DataConfig, PreferenceData};
 use pref_opt::score::{LanguageRecommender, item_log_probs};
 use pref_opt::titles::TitleDecoder;
-use pref_opt::{CausalLm, Pass, Slot, theory};
+use pref_opt::{CausalLm, Prepared, Slot, theory};
 use rec_core::evaluate::Evaluator;
 use rec_core::metrics::{Measure, Metric};
 use rec_core::statistics::standard_deviation;
@@ -26,9 +26,12 @@ pub struct Judge {
     decoder: Option<TitleDecoder>,
     /// The shares of the targets of the training windows.
     data: Vec<f64>,
-    /// Prompts of the users asked about in the test.
+    /// Prompts of the users asked about in the test; of some of them, where every title has to be scored for each.
     prompts: Vec<Vec<u32>>,
 }
+
+/// Users whose distribution over all titles is computed.
+const SCORED: usize = 48;
 
 /// Texts that a search keeps where lists of five are asked for.
 const BEAMS: usize = 10;
@@ -73,9 +76,11 @@ impl Judge {
             Evaluator::test(&data.split, users, items)?.with_catalogue(catalogue)?.with_metrics(&metrics)?;
         let validation = Evaluator::validation(&data.split, users, items)?
             .with_metrics(&[Metric::at(Measure::Ndcg, 5)])?;
+        let step = if codec.is_one_token() { 1 } else { data.histories.len().div_ceil(SCORED) };
         let prompts = data
             .histories
             .iter()
+            .step_by(step)
             .map(|history| codec.prompt(&history[history.len().saturating_sub(windows.most_history)..]))
             .collect();
         let decoder = (!codec.is_one_token()).then(|| TitleDecoder::new(codec, BEAMS)).transpose()?;
@@ -99,11 +104,6 @@ impl Judge {
             debias,
             decoder: self.decoder.clone(),
         }
-    }
-
-    /// Whether lists are exact rankings: one token an item.
-    pub fn is_exact(&self) -> bool {
-        self.codec.is_one_token()
     }
 
     /// NDCG@5 on the validation part.
@@ -147,9 +147,10 @@ impl Judge {
     /// What the model reports.
     pub fn sharpening(&self, before: &CausalLm, after: &CausalLm) -> Result<f64> {
         let (mut spread, mut common) = (0.0, 0.0);
+        let [before, after] = [before, after].map(|model| Prepared::of(model, Slot::Active));
         for chunk in self.prompts.chunks(256) {
             let [one, other] =
-                [before, after].map(|model| item_log_probs(model, &self.codec, chunk, &mut Pass::default()));
+                [&before, &after].map(|model| item_log_probs(model, &self.codec, chunk, Slot::Active));
             let (one, other) = (one?, other?);
             let n = self.codec.n_items();
             for (one, other) in one.chunks_exact(n).zip(other.chunks_exact(n)) {
@@ -173,8 +174,9 @@ impl Judge {
     /// What the model reports.
     pub fn marginal(&self, model: &CausalLm) -> Result<Vec<f64>> {
         let mut sums = vec![0.0; self.codec.n_items()];
+        let model = Prepared::of(model, Slot::Active);
         for chunk in self.prompts.chunks(256) {
-            let scores = item_log_probs(model, &self.codec, chunk, &mut Pass::default())?;
+            let scores = item_log_probs(&model, &self.codec, chunk, Slot::Active)?;
             for row in scores.chunks_exact(sums.len()) {
                 sums.iter_mut().zip(row).for_each(|(sum, &score)| *sum += f64::from(score).exp());
             }

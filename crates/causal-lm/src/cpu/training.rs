@@ -152,13 +152,20 @@ impl Workspace {
         found
     }
 
-    /// Cuts a batch into groups.
+    /// Cuts a batch into groups. A sequence that differs from the one before in its last token alone is not read again.
     fn fill(&mut self, batch: &Batch) {
         let tokens = batch.tokens();
         // What comes after the last token that predicts is seen by none that does.
-        let length = |row: usize| batch.sources(row).last().map_or(0, |last| last + 1);
-        let lengths: Vec<(usize, usize)> =
-            (0..tokens.rows()).map(|row| (row, length(row))).filter(|own| own.1 > 0).collect();
+        let input = |row: usize| {
+            let length = batch.sources(row).last().map_or(0, |last| last + 1);
+            &tokens.row(row)[..length]
+        };
+        let rows: Vec<usize> = (0..tokens.rows()).filter(|&row| !input(row).is_empty()).collect();
+        let unread = |at: usize| match at > 0 && input(rows[at]) == input(rows[at - 1]) {
+            true => 0,
+            false => input(rows[at]).len(),
+        };
+        let lengths: Vec<(usize, usize)> = (0..rows.len()).map(|at| (rows[at], unread(at))).collect();
         let total: usize = lengths.iter().map(|own| own.1).sum();
         // An even number, so that two threads have as much to do.
         let wanted = total.div_ceil(GROUP).next_multiple_of(2).min(lengths.len()).max(1);
@@ -178,12 +185,15 @@ impl Workspace {
             while at < lengths.len() {
                 let (first, (row, length)) = (group.ids.len(), lengths[at]);
                 // As near to its share as whole sequences come.
-                if first > 0 && first + length / 2 > share {
+                if first > 0 && length > 0 && first + length / 2 > share {
                     break;
                 }
-                group.ids.extend_from_slice(&tokens.row(row)[..length]);
-                group.bounds.push(first + length);
-                group.sources.extend(batch.sources(row).map(|source| first + source));
+                group.ids.extend_from_slice(&input(row)[..length]);
+                if length > 0 {
+                    group.bounds.push(first + length);
+                }
+                let begin = group.ids.len() - input(row).len();
+                group.sources.extend(batch.sources(row).map(|source| begin + source));
                 group.targets.extend(batch.targets(row));
                 left -= length;
                 at += 1;

@@ -12,4 +12,4 @@ pub use constraint::{Constraint, Free, Trie};
 pub use generate::{GenerateConfig, Generated, Sampling, generate};
 pub use json::{JsonSchema, JsonState, Vocabulary};
 pub use score::score_completions;
-pub use session::{Decoder, Session, Snapshot};
+pub use session::{Decoder, Prepared, Session, Snapshot};

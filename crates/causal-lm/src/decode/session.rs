@@ -80,6 +80,43 @@ impl Decoder for CausalLm {
     }
 }
 
+/// A model made ready for many calls: a [`Snapshot`] where decoding goes by one, else the model without autodiff and with
+/// the adapter merged.
+#[derive(Clone, Debug)]
+pub enum Prepared {
+    /// On this machine's processor in f32.
+    Snapshot(Snapshot),
+    /// Anywhere else.
+    Model(Box<CausalLm>),
+}
+
+impl Prepared {
+    /// The model as it is now, with the adapter of `slot`, which stays the only one: calls name the same.
+    pub fn of(model: &CausalLm, slot: Slot) -> Self {
+        if cpu::fits(model) {
+            return Self::Snapshot(Snapshot::of(model, slot));
+        }
+        let model = if model.device().is_autodiff() { model.valid() } else { model.clone() };
+        Self::Model(Box::new(model.merged(slot)))
+    }
+}
+
+impl Decoder for Prepared {
+    fn config(&self) -> &CausalLmConfig {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.config(),
+            Self::Model(model) => model.config(),
+        }
+    }
+
+    fn start<P: AsRef<[u32]>>(&self, prompts: &[P], room: usize, slot: Slot) -> Result<(Session, Vec<f32>)> {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.start(prompts, room, slot),
+            Self::Model(model) => model.start(prompts, room, slot),
+        }
+    }
+}
+
 /// Prompts that leave room for as many tokens more.
 fn checked<P: AsRef<[u32]>>(config: &CausalLmConfig, prompts: &[P], room: usize) -> Result<Tokens> {
     let tokens = Tokens::left_padded(prompts, 0)?;

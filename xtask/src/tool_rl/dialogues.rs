@@ -87,7 +87,7 @@ impl Default for DialogueExperiment {
             apis: 40,
             data_seed: 1,
             held_out_every: 5,
-            most_prompt: 160,
+            most_prompt: 240,
             most_words: 1500,
             shape: [64, 2, 4],
             passes: 8,
@@ -297,7 +297,8 @@ fn run_seed(
         num_hidden_layers: layers,
         num_attention_heads: heads,
         num_key_value_heads: heads,
-        max_position_embeddings: experiment.most_prompt + limits().tokens,
+        // An episode ends where its tokens are spent, but what the last call brought is read.
+        max_position_embeddings: experiment.most_prompt + limits().tokens + 128,
         ..CausalLmConfig::default()
     };
     let device = cf_align::autodiff::device(&experiment.device)?.autodiff();

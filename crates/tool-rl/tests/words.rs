@@ -30,7 +30,8 @@ fn frequent_words_are_one_token_and_others_are_spelled() {
 }
 
 fn tool() -> ToolSpec {
-    let schema = r#"{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"}},"required":["a"]}"#;
+    let schema =
+        r#"{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"}},"required":["a"]}"#;
     ToolSpec::new("f", "", schema.parse().unwrap())
 }
 
@@ -69,9 +70,8 @@ fn a_replay_passes_by_exactly_the_recorded_calls() {
         (vec![call("x"), call("y")], 1, false),
     ] {
         let mut next = calls.clone().into_iter();
-        let episode = play(&mut env, &task, 0, &codec(), &Limits::default(), |_, _| {
-            next.next().unwrap_or_else(finish)
-        });
+        let episode =
+            play(&mut env, &task, 0, &codec(), &Limits::default(), |_, _| next.next().unwrap_or_else(finish));
         assert_eq!(env.facts(), Some(Facts { needed: 1, known }));
         assert_eq!(episode.outcome.passed, passes, "{calls:?}");
         if known == 1 {

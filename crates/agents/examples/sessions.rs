@@ -45,9 +45,9 @@ impl ChatModel for Same {
     }
 }
 
-/// A number of KiB from the process's status, where the system tells.
-fn memory(key: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+/// A number of KiB from a process's status, where the system tells.
+fn memory(process: &str, key: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with(key))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
@@ -115,7 +115,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .collect();
     let sides = ["self".to_owned(), server.id().to_string()];
     let busy = || sides.each_ref().map(|process| processor(process).unwrap_or(f64::NAN));
-    let (before, busy_before) = (memory("VmRSS:"), busy());
+    let resting = sides.each_ref().map(|process| memory(process, "VmRSS:"));
+    let busy_before = busy();
     let (mut valid, mut decisions, mut most) = (0, 0, 0);
     let threads = std::thread::available_parallelism()?.get();
     let started = Instant::now();
@@ -129,7 +130,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bound = (latency * most).as_secs_f64();
     let after = busy();
     let per_request = |side: usize| 1e3 * (after[side] - busy_before[side]) / f64::from(decisions.max(1));
-    let grown = before.zip(memory("VmHWM:")).map(|(before, after)| after.saturating_sub(before));
+    let kib_per_session = |side: usize| {
+        let most = memory(&sides[side], "VmHWM:");
+        let grown = resting[side].zip(most).map(|(before, most)| most.saturating_sub(before));
+        grown.map(|kib| kib as f64 / sessions.max(1) as f64)
+    };
+    let memory = [kib_per_session(0), kib_per_session(1)];
     drop(server.stdin.take());
     let most_at_once: u64 = told.next().ok_or("the server did not say what it did")??.parse()?;
     server.wait()?;
@@ -149,7 +155,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "requests_per_second": f64::from(decisions) / taken,
         "processor_ms_per_request_client": per_request(0),
         "processor_ms_per_request_server": per_request(1),
-        "kib_per_session_client": grown.map(|kib| kib as f64 / sessions.max(1) as f64),
+        "kib_per_session_client": memory[0],
+        "kib_per_session_server": memory[1],
     });
     println!("{result:#}");
     Ok(())

@@ -125,7 +125,7 @@ const AGAINST: &[&str] = &[
     "worst",
 ];
 
-/// They turn what comes within the next three words.
+/// They turn the next word that points, if it is one of the three that follow.
 const TURNING: &[&str] = &[
     "barely", "cannot", "cant", "didnt", "doesnt", "dont", "hardly", "isnt", "less", "never", "no", "not",
     "wasnt", "without",
@@ -135,18 +135,22 @@ const TURNING: &[&str] = &[
 pub fn of_text(text: &str) -> Polarity {
     let words = words(text);
     let mut sum = 0_i32;
+    // How many more words a turning one reaches.
+    let mut reach = 0_u32;
     for (at, word) in words.iter().enumerate() {
-        let own = match word.as_str() {
-            word if FOR.contains(&word) => 1,
-            word if AGAINST.contains(&word) => -1,
-            _ => continue,
-        };
-        let before = &words[at.saturating_sub(3)..at];
-        // "Liked it less than most": the word that turns comes after.
-        let after = &words[at + 1..words.len().min(at + 3)];
-        let turned = before.iter().any(|word| TURNING.contains(&word.as_str()))
-            || (own > 0 && after.iter().any(|word| word == "less"));
-        sum += if turned { -own } else { own };
+        let word = word.as_str();
+        let own = i32::from(FOR.contains(&word)) - i32::from(AGAINST.contains(&word));
+        if own != 0 {
+            // "Liked it less than most": the word that turns comes after.
+            let after = &words[at + 1..words.len().min(at + 3)];
+            let turned = reach > 0 || (own > 0 && after.iter().any(|word| word == "less"));
+            sum += if turned { -own } else { own };
+            reach = 0;
+        } else if TURNING.contains(&word) {
+            reach = 3;
+        } else {
+            reach = reach.saturating_sub(1);
+        }
     }
     match sum {
         1.. => Polarity::Up,

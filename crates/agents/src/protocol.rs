@@ -166,7 +166,8 @@ pub fn prepare(mut dataset: Dataset, config: &ProtocolConfig) -> Result<Prepared
             let validated = usize::from(before >= 2);
             train_rows.extend(&own[..before - validated]);
             dev_rows.extend(&own[before - validated..before]);
-            let fits = before >= config.min_history.max(2) && config.max_history.is_none_or(|most| before <= most);
+            let fits =
+                before >= config.min_history.max(2) && config.max_history.is_none_or(|most| before <= most);
             test_rows.extend(own.get(before).filter(|_| fits));
             continue;
         }

@@ -242,8 +242,8 @@ fn simulated_people_say_what_is_understood_and_find_what_they_want() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mt-mini");
     let prepared = prepare(rec_core::read::folder(folder).unwrap(), &ProtocolConfig::default()).unwrap();
     let people: Vec<Person> =
-        prepared.test.iter().filter_map(|sample| Person::of_sample(&KNOWLEDGE, sample)).take(60).collect();
-    assert_eq!(people.len(), 60);
+        prepared.test.iter().filter_map(|sample| Person::of_sample(&KNOWLEDGE, sample)).take(30).collect();
+    assert_eq!(people.len(), 30);
     let engine = engine();
     let mut all = Vec::new();
     for person in &people {
@@ -279,7 +279,7 @@ fn simulated_people_say_what_is_understood_and_find_what_they_want() {
         values.iter().sum::<f64>() / values.len() as f64
     };
     let baseline: Vec<_> = people.iter().map(|person| by_popularity(&KNOWLEDGE, person, 6)).collect();
-    let popular = baseline.iter().filter(|dialogue| dialogue.found.is_some()).count() as f64 / 60.0;
+    let popular = baseline.iter().filter(|dialogue| dialogue.found.is_some()).count() as f64 / 30.0;
     assert!(value("found") > 0.3, "{} {popular}", value("found"));
     assert!(value("met") > 0.95, "{}", value("met"));
 }

@@ -14,8 +14,8 @@ use agents::prompt::{self, ReplyForm};
 use agents::protocol::Prepared;
 use agents::system::SystemConfig;
 use agents::task::{TaskInput, TaskKind};
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use chat_model::{Capabilities, ChatModel, ChatReply, ChatRequest};
 use futures_util::future::BoxFuture;
@@ -45,11 +45,7 @@ struct Wiki {
     agents: Mutex<Vec<String>>,
 }
 
-async fn answer(
-    State(wiki): State<Arc<Wiki>>,
-    headers: axum::http::HeaderMap,
-    Query(query): Query<HashMap<String, String>>,
-) -> Response {
+async fn answer(State(wiki): State<Arc<Wiki>>, headers: axum::http::HeaderMap, uri: Uri) -> Response {
     wiki.asked.fetch_add(1, Ordering::SeqCst);
     let agent = headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
     wiki.agents.lock().unwrap().push(agent.to_owned());
@@ -70,6 +66,8 @@ async fn answer(
         Fault::Huge => return "x".repeat(3 << 20).into_response(),
         Fault::Redirect => return (status(302), [("location", "http://127.0.0.1:9/")]).into_response(),
     }
+    let address = reqwest::Url::parse(&format!("http://wiki{uri}")).unwrap();
+    let query: HashMap<String, String> = address.query_pairs().into_owned().collect();
     let get = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     assert_eq!((get("action"), get("format"), get("formatversion")), ("query", "json", "2"));
     let page = |index: usize, title: &str, text: &str| serde_json::json!({"pageid": index + 1, "ns": 0, "title": title, "index": index, "extract": text});

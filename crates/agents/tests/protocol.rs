@@ -197,3 +197,23 @@ fn evolving_users_are_those_whose_categories_changed() {
     let error = prepare(dataset, &config).unwrap_err().to_string();
     assert!(error.contains("no categories"), "{error}");
 }
+
+#[test]
+fn a_strict_split_trains_on_nothing_of_the_future() {
+    let config = ProtocolConfig { population: Population::Strict, ..ProtocolConfig::default() };
+    let prepared = prepare(common::dataset(), &config).unwrap();
+    let rows = &prepared.dataset.interactions;
+    let moment = rows.len() / 10 * 9;
+    assert!(!prepared.test.is_empty());
+    assert_eq!(prepared.train.len() + prepared.dev.len(), moment);
+    for sample in &prepared.test {
+        let row = sample.cut_off.0 as usize;
+        assert!(row >= moment && (rows.users[row], rows.items[row]) == (sample.user, sample.item));
+        // The user's first one after the moment.
+        assert!((moment..row).all(|earlier| rows.users[earlier] != sample.user));
+    }
+    for sample in &prepared.dev {
+        let row = sample.cut_off.0 as usize;
+        assert!(row < moment && (row + 1..moment).all(|later| rows.users[later] != sample.user));
+    }
+}

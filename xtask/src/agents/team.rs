@@ -46,7 +46,9 @@ pub fn prepared(arguments: &Preparation, seed: u64) -> Result<Prepared> {
         "evolving" => Population::Evolving,
         "strict" => Population::Strict,
         other => {
-            return Err(Error::Usage(format!("--split {other}: accepts classic, cold-start, evolving, strict")));
+            return Err(Error::Usage(format!(
+                "--split {other}: accepts classic, cold-start, evolving, strict"
+            )));
         }
     };
     let config = ProtocolConfig {

@@ -113,7 +113,9 @@ def preferences(files):
         row = [title(a)] + [told(a["metrics"].get(metric), digits) for metric, _, digits in PREFERENCES]
         lines.append("| " + " | ".join(row + [str(len(a["seeds"]))]) + " |")
     experiment, data = values[0]["experiment"], values[0]["data"]
-    lines += ["", f"{experiment['data']}: {data['users']:,} users, {data['items']:,} items, {data['windows']:,} windows; {experiment['rounds']} rounds of {experiment['rows']:,} rows, "
+    titles = experiment["profile"]["kind"] == "titles"
+    profile = f"titles of {experiment['profile']['vocab_size']:,} BPE tokens, searched in their trie (none is invalid); " if titles else ""
+    lines += ["", f"{experiment['data']}: {data['users']:,} users, {data['items']:,} items, {data['windows']:,} windows; {profile}{experiment['rounds']} rounds of {experiment['rows']:,} rows, "
               f"preference stages at a learning rate of {' or '.join(f'{r:g}' for r in sorted(rates))}. Mean ± sample deviation over seeds; {machine(files)}."]
     curves = [a for a in arms if len(a["by_round"].get("or-ratio@1", [])) > 1 and a["name"] in "bcfgh" and a["beta"] in (None, experiment["betas"][0])]
     if curves:

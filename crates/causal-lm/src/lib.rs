@@ -7,7 +7,8 @@
 //! - [`HostTape`] and [`CausalLm::readings`] give and take slices, entropies and last states too, for losses by hand.
 //! - [`CausalLm::add_lora`], [`CausalLm::freeze_reference`] and [`Slot`]: policy and reference share one base.
 //! - [`generate()`], [`beam_search`] and [`score_completions`] decode, free or under a [`Constraint`] such as [`Trie`] or
-//!   [`JsonSchema`]; a [`Snapshot`] in place of the model spares many short calls its copy.
+//!   [`JsonSchema`]; a [`Snapshot`] (on any device: [`Prepared`]) in place of the model spares many short calls its copy.
+//! - [`parameters`] keeps any module with its optimizer in one file; `replicas` (feature `distributed`) train on several devices.
 //!
 //! Models for training are made on `device.autodiff()`. Tokens are numbers; `Tokenizer` (feature `text`) is for text only.
 #![warn(missing_docs)]

@@ -43,7 +43,7 @@ fn values(model: &CausalLm) -> Vec<f32> {
     let mut all = Vec::new();
     for layer in &model.layers {
         all.extend(layer.mlp.up_proj.weight.val().into_data().iter::<f32>());
-        for adapter in layer.mlp.up_proj.active.iter() {
+        if let Some(adapter) = &layer.mlp.up_proj.active {
             all.extend(adapter.b.val().into_data().iter::<f32>());
         }
     }

@@ -109,6 +109,8 @@ struct Planned {
     title: String,
     job: PreferenceJob,
     path: PathBuf,
+    /// What is finished already.
+    done: Option<PreferenceRun>,
 }
 
 /// Runs everything under `folder`, `jobs` runs at a time. Runs that fail are part of the result.
@@ -141,35 +143,32 @@ pub fn execute(
         base: experiment.base.clone(),
         rounds: cell.map(|cell| cell.arm.rounds(experiment, cell.beta.unwrap_or(0.1))),
     };
-    let bases: Vec<Planned> = experiment
-        .seeds
-        .iter()
-        .map(|&seed| Planned {
-            title: format!("base (seed {seed})"),
-            job: job(None, seed),
-            path: folder.join("base").join(seed.to_string()),
-        })
-        .collect();
+    // All folders are readied before the first child is started: a child that is being started holds, for a moment, the
+    // locks of all folders that are open here.
+    let plan = |title: String, job: PreferenceJob, path: PathBuf| -> Result<Planned> {
+        let done = children::prepare(&path, &job, existing)?.result()?;
+        Ok(Planned { title, job, path, done })
+    };
+    let mut bases = Vec::new();
+    for &seed in &experiment.seeds {
+        let path = folder.join("base").join(seed.to_string());
+        bases.push(plan(format!("base (seed {seed})"), job(None, seed), path)?);
+    }
     let mut runs = Vec::new();
     for &seed in &experiment.seeds {
         for cell in &cells {
-            runs.push(Planned {
-                title: format!("{} (seed {seed})", cell.name()),
-                job: job(Some(cell), seed),
-                path: folder.join(cell.name()).join(seed.to_string()),
-            });
+            let path = folder.join(cell.name()).join(seed.to_string());
+            runs.push(plan(format!("{} (seed {seed})", cell.name()), job(Some(cell), seed), path)?);
         }
     }
     let bar = output::progress((bases.len() + runs.len()) as u64);
     let threads = (jobs > 1).then_some(1);
     let run = |planned: &Planned| -> Result<PreferenceRun> {
         bar.set_message(planned.title.clone());
-        let open = |start| children::open(&planned.path, &planned.job, start);
-        let done = children::prepare(&planned.path, &planned.job, existing)?.result()?;
-        let result = match done {
-            Some(result) => Ok(result),
+        let result = match &planned.done {
+            Some(result) => Ok(result.clone()),
             None => children::run(CHILD, &planned.path, threads, |_| {}).and_then(|()| {
-                open(Start::Resume)?
+                children::open(&planned.path, &planned.job, Start::Resume)?
                     .result()?
                     .ok_or_else(|| Error::Failed(format!("{}: no result", planned.path.display())))
             }),

@@ -199,6 +199,11 @@ impl<'a> Reader<'a> {
         if self.ignored > 0 {
             return Err(Stop::Unsure);
         }
+        self.skip_rest()
+    }
+
+    /// Walks to the next comma or closing bracket, over something that is no argument.
+    fn skip_rest(&mut self) -> Read<()> {
         self.fails = true;
         let mut depth = 0;
         loop {
@@ -435,7 +440,7 @@ impl<'a> Reader<'a> {
             // Nothing else has a value with a sign, but for `True` and `False`; parentheses may hold a number.
             b'-' | b'+' | b'~'
                 if !self.literal
-                    && (matches!(self.peek_after(1), b'"' | b'\'' | b'[' | b'{')
+                    && (matches!(self.peek_after(1), b'"' | b'\'' | b'[' | b'{' | b'-' | b'+' | b'~')
                         || is(self.peek_after(1), LETTER)
                             && !matches!(self.word_at(self.at + 1), "True" | "False" | "await")) =>
             {
@@ -503,6 +508,10 @@ impl<'a> Reader<'a> {
                         return Err(Stop::Unsure);
                     }
                     self.node()?;
+                    return Ok(self.valueless());
+                }
+                "lambda" if self.ignored == 0 && !self.literal => {
+                    self.skip_rest()?;
                     return Ok(self.valueless());
                 }
                 "lambda" | "not" | "await" | "yield" | "async" => return Err(Stop::Unsure),
@@ -637,16 +646,23 @@ impl<'a> Reader<'a> {
                     self.skip_blanks()?;
                 }
                 first => {
-                    keyword = is(first, LETTER) && self.keyword_here()?;
-                    if keyword {
-                        let key = self.word_at(self.at);
-                        self.at += key.len();
+                    let before = self.at;
+                    if is(first, LETTER) {
+                        let key = self.word()?;
                         self.skip_blanks()?;
-                        self.at += 1;
-                        self.skip_blanks()?;
-                        let value = self.value()?;
-                        self.members.push((Node::Str(key), value));
-                    } else {
+                        keyword = self.peek() == b'=' && self.peek_after(1) != b'=';
+                        if keyword {
+                            if is_keyword(key) {
+                                return Err(Stop::Wrong);
+                            }
+                            self.at += 1;
+                            self.skip_blanks()?;
+                            let value = self.value()?;
+                            self.members.push((Node::Str(key), value));
+                        }
+                    }
+                    if !keyword {
+                        self.at = before;
                         if first == b',' {
                             return Err(Stop::Wrong);
                         }
@@ -678,17 +694,6 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-    }
-
-    /// Whether a keyword and its `=` come next.
-    #[inline]
-    fn keyword_here(&mut self) -> Read<bool> {
-        let start = self.at;
-        let word = self.word()?;
-        self.skip_blanks()?;
-        let is = self.peek() == b'=' && self.peek_after(1) != b'=';
-        self.at = start;
-        if is && is_keyword(word) { Err(Stop::Wrong) } else { Ok(is) }
     }
 
     /// Literals of text beside each other; the prefix of the first was read.

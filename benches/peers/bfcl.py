@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""Cases per second of the official BFCL checker (package bfcl-eval) on a corpus of its verdicts.
+"""Seconds that the official BFCL checker (package bfcl-eval) takes for the cases of a corpus of its verdicts.
 
-  python bfcl.py CORPUS.jsonl.gz ROUNDS
+  python bfcl.py CORPUS.jsonl.gz
 
-Calls the package's own functions for one entry, decoding and checking, on every case, one core, processor time without start
-and loading; of the rounds the fastest counts. Imports that the checker does not need (numpy, pandas, clients of model
-providers) are replaced if they are not there. Prints {group: cases per second} as JSON.
+For each line read from standard input, every case is decoded and checked once by the package's own functions for one entry, and
+{group: seconds} is printed as one line of JSON: processor time of this process, which has one thread. Reading the corpus, the package's
+data and its imports are not in it, nor is the collection of what was loaded before (it is frozen). The first line printed says
+how many cases there are in each group.
+
+Imports that the checker does not need (numpy, pandas, clients of model providers) are replaced if they are not there.
 """
 import collections
+import gc
 import gzip
 import importlib.util
 import json
@@ -18,6 +22,7 @@ import time
 import types
 import warnings
 
+os.environ["TZ"] = "UTC"
 warnings.simplefilter("ignore")
 os.environ.setdefault("BFCL_PROJECT_ROOT", tempfile.mkdtemp())
 
@@ -43,14 +48,25 @@ for name in ("numpy", "pandas", "dotenv", "tqdm", "openai", "openai.types", "ope
 replace("bfcl_eval.constants.model_config", MODEL_CONFIG_MAPPING={"prompt": Config(False), "fc": Config(True)})
 
 from bfcl_eval.constants.enums import Language, ReturnFormat  # noqa: E402
+from bfcl_eval.constants.eval_config import POSSIBLE_ANSWER_PATH, PROMPT_PATH  # noqa: E402
 from bfcl_eval.eval_checker import eval_runner  # noqa: E402
+from bfcl_eval.eval_checker.multi_turn_eval import multi_turn_utils  # noqa: E402
 from bfcl_eval.model_handler.api_inference.openai_completion import OpenAICompletionsHandler  # noqa: E402
-from bfcl_eval.model_handler.utils import default_decode_ast_prompting  # noqa: E402
+from bfcl_eval.model_handler.utils import (  # noqa: E402
+    default_decode_ast_prompting,
+    default_decode_execute_prompting,
+)
+
+LANGUAGES = {"simple_java": Language.JAVA, "simple_javascript": Language.JAVASCRIPT}
+MULTI_TURN = ("multi_turn_base", "multi_turn_miss_func", "multi_turn_miss_param", "multi_turn_long_context")
 
 
 class Prompted:
     def decode_ast(self, result, language, has_tool_call_tag):
         return default_decode_ast_prompting(result, language, has_tool_call_tag)
+
+    def decode_execute(self, result, has_tool_call_tag):
+        return default_decode_execute_prompting(result, has_tool_call_tag)
 
 
 class Native:
@@ -83,8 +99,33 @@ def group(case):
     return form if form in ("python", "java", "javascript") else "other formats"
 
 
+def single_turn(case, entries):
+    """The function and the arguments that judge a case."""
+    native = case["path"] == "fc"
+    handler = Native() if native else Prompted()
+    answer = [{name: text} for name, text in case["raw"]] if native else case["raw"]
+    if case["path"] == "rel":
+        return eval_runner._evaluate_single_relevance_entry, (handler, "x", answer, {}, case["model"], case["cat"])
+    entry = entries[case["entry"]]
+    return eval_runner._evaluate_single_ast_entry, (
+        handler, case["entry"], answer, entry["ground_truth"], {"function": entry["function"]}, case["model"], case["cat"],
+        LANGUAGES.get(case["cat"], Language.PYTHON), ReturnFormat(case.get("ret", "python")), case["tag"],
+    )
+
+
+def tasks():
+    found = {}
+    for category in MULTI_TURN:
+        with open(PROMPT_PATH / f"BFCL_v4_{category}.json", encoding="utf-8") as questions:
+            with open(POSSIBLE_ANSWER_PATH / f"BFCL_v4_{category}.json", encoding="utf-8") as answers:
+                for question, answer in zip(questions, answers):
+                    question = json.loads(question)
+                    found[question["id"]] = (question, json.loads(answer)["ground_truth"], category)
+    return found
+
+
 def main():
-    entries, cases = {}, []
+    entries, works, turns = {}, collections.defaultdict(list), []
     with gzip.open(sys.argv[1], "rt", encoding="utf-8") as lines:
         for line in lines:
             record = json.loads(line)
@@ -92,40 +133,35 @@ def main():
                 record["ground_truth"] = value(record["ground_truth"])
                 entries[record["id"]] = record
             elif record["kind"] == "case":
-                cases.append(record)
-    languages = {"simple_java": Language.JAVA, "simple_javascript": Language.JAVASCRIPT}
-    handlers = {True: Native(), False: Prompted()}
-    best = collections.defaultdict(lambda: float("inf"))
-    counts = collections.Counter()
-    for case in cases:
-        counts[group(case)] += 1
-        counts["all"] += 1
-    for _ in range(int(sys.argv[2])):
-        spent = collections.Counter()
-        for case in cases:
-            native = case["path"] == "fc"
-            answer = [{name: text} for name, text in case["raw"]] if native else case["raw"]
-            entry = entries.get(case.get("entry"))
-            language = languages.get(case["cat"], Language.PYTHON)
-            form = ReturnFormat(case.get("ret", "python"))
+                works[group(record)].append(single_turn(record, entries))
+            elif record["kind"] == "mt":
+                turns.append(record)
+    if turns:
+        known = tasks()
+        for at, record in enumerate(turns):
+            question, truth, category = known[record["id"]]
+            works["multi-turn"].append((
+                eval_runner._evaluate_single_multi_turn_entry,
+                (Prompted(), record["id"], record["raw"], truth, question, f"m{at}", category),
+            ))
+    # What was loaded is not of the evaluation: without this, every full collection would walk over all of it.
+    gc.collect()
+    gc.freeze()
+    print(json.dumps({name: len(cases) for name, cases in works.items()}), flush=True)
+    for _ in sys.stdin:
+        seconds = {}
+        for name, cases in works.items():
             start = time.process_time()
-            try:
-                if case["path"] == "rel":
-                    eval_runner._evaluate_single_relevance_entry(
-                        handlers[native], "x", answer, {}, case["model"], case["cat"]
-                    )
-                else:
-                    eval_runner._evaluate_single_ast_entry(
-                        handlers[native], case["entry"], answer, entry["ground_truth"], {"function": entry["function"]},
-                        case["model"], case["cat"], language, form, case["tag"],
-                    )
-            except Exception:  # an exception is a verdict too
-                pass
-            spent[group(case)] += time.process_time() - start
-        spent["all"] = sum(spent.values())
-        for name, seconds in spent.items():
-            best[name] = min(best[name], seconds)
-    json.dump({name: counts[name] / seconds for name, seconds in best.items()}, sys.stdout)
+            for judge, arguments in cases:
+                try:
+                    judge(*arguments)
+                except Exception:  # an exception is a verdict too
+                    pass
+            seconds[name] = time.process_time() - start
+            # The executor keeps the instances of every case; without this the rounds after the first would go on with them.
+            for instance in [member for member in vars(multi_turn_utils) if member.endswith("_instance")]:
+                del vars(multi_turn_utils)[instance]
+        print(json.dumps(seconds), flush=True)
 
 
 main()

@@ -36,11 +36,13 @@ mod structured;
 mod trees;
 mod xml;
 
-use crate::value::Value;
+use crate::value::Node;
 
-pub use check::{Pairing, check, normalize};
+/// Memory for what is decoded. One that is [`reset`](Arena::reset) after each answer takes no memory for most of them.
+pub use bumpalo::Bump as Arena;
+pub use check::{Pairing, normalize};
 pub use convert::{convert_java, convert_javascript};
-pub use decode::{decode, decode_native, is_call_list};
+pub use decode::{decode, decode_in, decode_native, decode_native_in, is_call_list};
 pub use entry::Entry;
 pub use explain::{Explanation, explain};
 
@@ -104,27 +106,36 @@ pub fn language(category: &str) -> Language {
 
 /// Decodes and checks the text of an answer. `category` decides how calls and answers are paired.
 pub fn evaluate(entry: &Entry, text: &str, category: &str, format: Format, tagged: bool) -> Outcome {
-    judge(entry, decode(text, format, tagged).as_ref(), Pairing::of(category), false)
+    let arena = Arena::new();
+    judge(&arena, entry, decode_in(&arena, text, format, tagged), Pairing::of(category), false)
 }
 
 /// Checks what decoding gave (nothing if it failed). With `underscores`, a dot in an expected name is an underscore, as
 /// in native calls.
-pub fn judge(entry: &Entry, decoded: Option<&Value>, pairing: Pairing, underscores: bool) -> Outcome {
+pub fn judge<'a>(
+    arena: &'a Arena,
+    entry: &Entry,
+    decoded: Option<Node<'a>>,
+    pairing: Pairing,
+    underscores: bool,
+) -> Outcome {
     let Some(decoded) = decoded else { return Outcome::Invalid("ast_decoder:decoder_failed") };
     match decoded {
-        Value::List(calls) if is_call_list(decoded) => check(entry, calls, pairing, underscores),
+        Node::List(calls) if is_call_list(&decoded) => {
+            check::check(arena, entry, calls, pairing, underscores)
+        }
         _ => Outcome::Invalid("ast_decoder:decoder_wrong_output_format"),
     }
 }
 
 /// Checks that an answer holds a call, or none if the category's name has "irrelevance" in it.
 pub fn evaluate_relevance(text: &str, category: &str) -> Outcome {
-    judge_relevance(decode(text, Format::Python, false).as_ref(), category)
+    judge_relevance(decode_in(&Arena::new(), text, Format::Python, false), category)
 }
 
 /// [`evaluate_relevance`] on what decoding gave.
-pub fn judge_relevance(decoded: Option<&Value>, category: &str) -> Outcome {
-    let has_call = decoded.is_some_and(|value| is_call_list(value) && value.is_true());
+pub fn judge_relevance(decoded: Option<Node<'_>>, category: &str) -> Outcome {
+    let has_call = decoded.is_some_and(|value| is_call_list(&value) && !matches!(value, Node::List([])));
     match (category.contains("irrelevance"), has_call) {
         (true, false) | (false, true) => Outcome::Valid,
         (true, true) => Outcome::Invalid("irrelevance_error:decoder_success"),

@@ -16,6 +16,7 @@ mod dict;
 mod encode;
 mod int;
 pub mod json;
+mod node;
 mod tables;
 pub mod text;
 
@@ -23,6 +24,8 @@ use std::fmt;
 
 pub use dict::Dict;
 pub use int::Int;
+pub use node::Node;
+pub(crate) use node::{Members, Stack, concatenate, dictionary};
 
 /// Text. Up to 24 bytes live in the value itself.
 pub type Str = compact_str::CompactString;

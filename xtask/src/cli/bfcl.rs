@@ -61,13 +61,16 @@ pub struct Replay {
     /// The official package, which multi-turn corpora need; as in `bfcl score --data`
     #[arg(long, value_name = "FOLDER|WHEEL")]
     pub data: Option<PathBuf>,
-    /// Time single-turn cases too
+    /// Time decoding and checking too, on one thread
     #[arg(long)]
     pub time: bool,
-    /// A Python interpreter that has the official package: time it in turn on the same cases, and print how many times as fast
-    /// this is
+    /// A Python interpreter that has the official package: time it on the same cases, round by round in turn, and print how many
+    /// times as fast this is
     #[arg(long, value_name = "PYTHON")]
     pub peers: Option<PathBuf>,
+    /// Rounds of a measurement, of which the median counts
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub rounds: usize,
     #[command(flatten)]
     pub json: Json,
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::convert::{convert_java, convert_javascript};
-use super::entry::{Allowed, Answer, Entry, Function, Nested, Parameter, Slot};
+use bumpalo::Bump;
+
+use super::entry::{Entry, Expected, Nested, Slot};
 use super::{Language, Outcome};
-use crate::value::{Dict, Kind, Value};
+use crate::value::{Kind, Members, Node, Value};
 
 /// Why a call does not pass.
 enum Failure {
@@ -43,18 +44,22 @@ impl Pairing {
     }
 }
 
-/// Checks decoded calls, each a dictionary with one member.
-pub fn check(entry: &Entry, calls: &[Value], pairing: Pairing, underscores: bool) -> Outcome {
+/// Checks decoded calls, each a dictionary with one member. What conversions of values need is taken from the arena.
+pub(super) fn check<'a>(
+    arena: &'a Bump,
+    entry: &Entry,
+    calls: &[Node<'a>],
+    pairing: Pairing,
+    underscores: bool,
+) -> Outcome {
+    let context = Context { arena, language: entry.language, underscores };
     let checked = match pairing {
-        Pairing::Parallel => parallel(entry, calls, underscores),
-        Pairing::Multiple => multiple(entry, calls, underscores),
-        Pairing::Simple if calls.len() == 1 => match (entry.functions.first(), entry.answers.first()) {
-            (Some(function), Some(answer)) => {
-                let slots = if answer.function == Some(0) { &answer.slots } else { &entry.slots };
-                one(entry.language, function, &calls[0], answer, slots, underscores)
-            }
-            _ => Err(Failure::Raise),
-        },
+        Pairing::Parallel => parallel(context, entry, calls),
+        Pairing::Multiple => multiple(context, entry, calls),
+        Pairing::Simple if calls.len() == 1 => {
+            let first = entry.first.as_deref().or_else(|| entry.answers.first()?.as_ref());
+            first.ok_or(Failure::Raise).and_then(|expected| context.one(expected, &calls[0]))
+        }
         Pairing::Simple => wrong("simple_function_checker:wrong_count"),
     };
     match checked {
@@ -64,16 +69,15 @@ pub fn check(entry: &Entry, calls: &[Value], pairing: Pairing, underscores: bool
     }
 }
 
-fn multiple(entry: &Entry, calls: &[Value], underscores: bool) -> Checked {
+fn multiple<'a>(context: Context<'a>, entry: &Entry, calls: &[Node<'a>]) -> Checked {
     if calls.len() != entry.answers.len() {
         return wrong("multiple_function_checker:wrong_count");
     }
-    let answer = entry.answers.first().ok_or(Failure::Raise)?;
-    let function = answer.function.ok_or(Failure::Raise)?;
-    one(entry.language, &entry.functions[function], &calls[0], answer, &answer.slots, underscores)
+    let expected = entry.answers.first().and_then(Option::as_ref).ok_or(Failure::Raise)?;
+    context.one(expected, &calls[0])
 }
 
-fn parallel(entry: &Entry, calls: &[Value], underscores: bool) -> Checked {
+fn parallel<'a>(context: Context<'a>, entry: &Entry, calls: &[Node<'a>]) -> Checked {
     if calls.len() != entry.answers.len() {
         return wrong("parallel_function_checker_no_order:wrong_count");
     }
@@ -85,11 +89,11 @@ fn parallel(entry: &Entry, calls: &[Value], underscores: bool) -> Checked {
         many.resize(calls.len(), false);
         &mut many[..]
     };
-    for answer in &entry.answers {
-        let function = &entry.functions[answer.function.ok_or(Failure::Raise)?];
+    for expected in &entry.answers {
+        let expected = expected.as_ref().ok_or(Failure::Raise)?;
         let mut found = false;
         for (call, matched) in calls.iter().zip(&mut *matched).filter(|(_, matched)| !**matched) {
-            match one(entry.language, function, call, answer, &answer.slots, underscores) {
+            match context.one(expected, call) {
                 Ok(()) => {
                     *matched = true;
                     found = true;
@@ -106,126 +110,132 @@ fn parallel(entry: &Entry, calls: &[Value], underscores: bool) -> Checked {
     Ok(())
 }
 
-/// One call against one expected call.
-fn one(
+/// The place of an argument that is no parameter.
+const NOWHERE: u32 = u32::MAX;
+
+/// What is the same for all calls of an answer.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    arena: &'a Bump,
     language: Language,
-    function: &Function,
-    call: &Value,
-    answer: &Answer,
-    slots: &[Slot],
     underscores: bool,
-) -> Checked {
-    if function.required.is_none() {
-        return Err(Failure::Raise);
-    }
-    let name = if underscores { &function.underscored } else { &function.name };
-    let Some(Value::Dict(arguments)) = call.get(name) else {
-        return wrong("simple_function_checker:wrong_func_name");
-    };
-    // The place of each argument among the slots; most answers name them in the documented order.
-    let mut few = [usize::MAX; 16];
-    let mut many = Vec::new();
-    let places = if arguments.len() <= few.len() {
-        &mut few[..arguments.len()]
-    } else {
-        many.resize(arguments.len(), usize::MAX);
-        &mut many[..]
-    };
-    let mut next = 0;
-    for (place, name) in places.iter_mut().zip(arguments.keys()) {
-        let Some(name) = name.as_str() else { continue };
-        let is = |slot: &Slot| slot.name == name;
-        let found = slots[next..].iter().position(is).map(|at| next + at);
-        if let Some(at) = found.or_else(|| slots[..next].iter().position(is)) {
-            *place = at;
-            next = at + 1;
-        }
-    }
-    if slots.iter().enumerate().any(|(at, slot)| slot.required && !places.contains(&at)) {
-        return wrong("simple_function_checker:missing_required");
-    }
-    for (&place, value) in places.iter().zip(arguments.values()) {
-        let known = slots.get(place).and_then(|slot| {
-            Some((&function.parameters[slot.parameter?].1, &answer.parameters[slot.allowed?].1))
-        });
-        let Some((parameter, allowed)) = known else {
-            return wrong("simple_function_checker:unexpected_param");
-        };
-        argument(language, parameter, allowed, value)?;
-    }
-    let missing = |(at, slot): (usize, &Slot)| {
-        let allowed = slot.allowed?;
-        (!answer.parameters[allowed].1.optional && !places.contains(&at)).then_some(allowed)
-    };
-    match slots.iter().enumerate().filter_map(missing).min() {
-        None => Ok(()),
-        Some(first) if answer.parameters[first].1.raises => Err(Failure::Raise),
-        Some(_) => wrong("simple_function_checker:missing_optional"),
-    }
 }
 
-fn argument(language: Language, parameter: &Parameter, allowed: &Allowed, value: &Value) -> Checked {
-    let expected = parameter.expected.ok_or(Failure::Raise)?;
-    if language != Language::Python && value.kind() != Kind::Str {
-        return wrong(if language == Language::Java { "type_error:java" } else { "type_error:js" });
-    }
-    let (item, nested) = match &parameter.nested {
-        Nested::None => (None, None),
-        Nested::Some { name, kind } => (Some(name.as_str()), Some(*kind)),
-        Nested::Raise => return Err(Failure::Raise),
-    };
-    let mut value = Cow::Borrowed(value);
-    if language != Language::Python {
-        let text = value.as_str().unwrap_or_default();
-        let converted = match language {
-            Language::Java => convert_java(text, &parameter.kind, item),
-            _ => convert_javascript(text, &parameter.kind, item),
+impl<'a> Context<'a> {
+    /// One call against one expected call.
+    fn one(self, expected: &Expected, call: &Node<'a>) -> Checked {
+        if expected.raises {
+            return Err(Failure::Raise);
+        }
+        let wanted = if self.underscores { &expected.underscored } else { &expected.name };
+        let arguments = match *call {
+            Node::Dict([(Node::Str(name), Node::Dict(arguments))]) if name == wanted => *arguments,
+            _ => return wrong("simple_function_checker:wrong_func_name"),
         };
-        value = Cow::Owned(converted.map_err(|_| Failure::Raise)?);
-    }
-    if parameter.kind == "tuple"
-        && let Value::Tuple(items) = &*value
-    {
-        value = Cow::Owned(Value::List(items.clone()));
-    }
-    if language == Language::Python
-        && parameter.kind == "float"
-        && let Value::Int(int) = &*value
-    {
-        value = Cow::Owned(Value::Float(int.to_f64().ok_or(Failure::Raise)?));
-    }
-    if allowed.raises {
-        return Err(Failure::Raise);
-    }
-    if !has_type(&value, allowed, expected, nested)? {
-        match (&*value, expected, nested) {
-            (Value::Dict(dict), Kind::Dict, _) => return dictionary(dict, &allowed.values),
-            (Value::List(items), Kind::List, Some(Kind::Dict)) => {
-                return dictionaries(items, &allowed.values);
+        let slots = &*expected.slots;
+        // The place of each argument among the slots; most answers name them in the documented order.
+        let mut few = [NOWHERE; 16];
+        let mut many = Vec::new();
+        let places = if arguments.len() <= few.len() {
+            &mut few[..arguments.len()]
+        } else {
+            many.resize(arguments.len(), NOWHERE);
+            &mut many[..]
+        };
+        let mut next = 0;
+        let mut given = 0u64;
+        for (place, (name, _)) in places.iter_mut().zip(arguments) {
+            let Node::Str(name) = name else { continue };
+            let is = |slot: &Slot| slot.name == name;
+            let found = slots[next..].iter().position(is).map(|at| next + at);
+            if let Some(at) = found.or_else(|| slots[..next].iter().position(is)) {
+                *place = at as u32;
+                given |= 1u64.checked_shl(at as u32).unwrap_or(0);
+                next = at + 1;
             }
-            (Value::Str(text), Kind::Str, _) => {
-                return if normalized(text, |text| allowed.has_text(text)) {
-                    Ok(())
-                } else {
-                    wrong("value_error:string")
-                };
+        }
+        // Beyond the bits of the masks there are slots in no entry that exists.
+        let lacks = |at: usize| !places.contains(&(at as u32));
+        let far = || slots.iter().enumerate().skip(64).filter(|(at, _)| lacks(*at));
+        if expected.required & !given != 0 || far().any(|(_, slot)| slot.required) {
+            return wrong("simple_function_checker:missing_required");
+        }
+        for (&place, (_, value)) in places.iter().zip(arguments) {
+            match slots.get(place as usize).filter(|slot| slot.known) {
+                Some(slot) => self.argument(expected, slot, *value)?,
+                None => return wrong("simple_function_checker:unexpected_param"),
             }
-            (Value::List(items), Kind::List, _) => return list(items, &allowed.values),
-            _ => {}
+        }
+        if expected.needed & !given == 0 && !far().any(|(_, slot)| slot.is_needed()) {
+            return Ok(());
+        }
+        let missing = slots.iter().enumerate().filter(|(at, slot)| slot.is_needed() && lacks(*at));
+        match missing.min_by_key(|(_, slot)| slot.place) {
+            Some((_, first)) if first.raises => Err(Failure::Raise),
+            _ => wrong("simple_function_checker:missing_optional"),
         }
     }
-    if allowed.values.contains(&value) { Ok(()) } else { wrong("value_error:others") }
+
+    fn argument(self, expected: &Expected, slot: &Slot, value: Node<'a>) -> Checked {
+        let kind = slot.kind.ok_or(Failure::Raise)?;
+        if self.language != Language::Python && value.kind() != Kind::Str {
+            return wrong(if self.language == Language::Java { "type_error:java" } else { "type_error:js" });
+        }
+        let nested = match slot.nested {
+            Nested::None => None,
+            Nested::Some(kind) => Some(kind),
+            Nested::Raise => return Err(Failure::Raise),
+        };
+        let value = match (value, slot.conversion) {
+            (Node::Str(text), Some(conversion)) => {
+                conversion.convert(self.arena, text).map_err(|_| Failure::Raise)?
+            }
+            (Node::Tuple(items), None) if slot.is_tuple => Node::List(items),
+            (Node::Int(int), None) if slot.is_float => Node::Float(int as f64),
+            (Node::Big(_), None) if slot.is_float => match value.to_value() {
+                Value::Int(int) => Node::Float(int.to_f64().ok_or(Failure::Raise)?),
+                _ => value,
+            },
+            _ => value,
+        };
+        if slot.raises {
+            return Err(Failure::Raise);
+        }
+        let allowed = expected.values(slot);
+        if !has_type(&value, slot, allowed, kind, nested)? {
+            match (value, kind, nested) {
+                (Node::Dict(dict), Kind::Dict, _) => return dictionary(dict, allowed),
+                (Node::List(items), Kind::List, Some(Kind::Dict)) => return dictionaries(items, allowed),
+                (Node::Str(text), Kind::Str, _) => {
+                    return if expected.texts(slot).iter().any(|allowed| normalizes_to(text, allowed)) {
+                        Ok(())
+                    } else {
+                        wrong("value_error:string")
+                    };
+                }
+                (Node::List(items), Kind::List, _) => return list(items, allowed),
+                _ => {}
+            }
+        }
+        if allowed.iter().any(|allowed| value.equals(allowed)) { Ok(()) } else { wrong("value_error:others") }
+    }
 }
 
 /// Checks the type, and says whether the value is what the benchmark calls a variable: of the type of the first allowed
 /// value, which is not the documented one.
-fn has_type(value: &Value, allowed: &Allowed, expected: Kind, nested: Option<Kind>) -> Checked<bool> {
-    let is_variable = allowed.first.is_some_and(|first| first != expected);
+fn has_type(
+    value: &Node<'_>,
+    slot: &Slot,
+    allowed: &[Value],
+    expected: Kind,
+    nested: Option<Kind>,
+) -> Checked<bool> {
+    let is_variable = slot.first.is_some_and(|first| first != expected);
     let mut nested_failed = false;
     if value.kind() == expected {
         let Some(nested) = nested else { return Ok(is_variable) };
         let items = match value {
-            Value::List(items) => items.as_slice(),
+            Node::List(items) => *items,
             _ => &[],
         };
         let fits = |allowed: &Value| match allowed {
@@ -235,12 +245,12 @@ fn has_type(value: &Value, allowed: &Allowed, expected: Kind, nested: Option<Kin
             }
             _ => true,
         };
-        if allowed.values.iter().any(fits) {
+        if allowed.iter().any(fits) {
             return Ok(is_variable);
         }
         nested_failed = true;
     }
-    if allowed.first == Some(value.kind()) {
+    if slot.first == Some(value.kind()) {
         return if nested_failed { wrong("type_error:nested") } else { Ok(true) };
     }
     wrong("type_error:simple")
@@ -281,19 +291,18 @@ static NORMAL: [u8; 128] = {
 
 const DROPPED: u8 = 0xff;
 
-/// Gives the bytes of the normalised text to a function; most texts need no memory for it.
-fn normalized<T>(text: &str, use_it: impl FnOnce(&[u8]) -> T) -> T {
-    let mut buffer = [0; 96];
-    if text.len() > buffer.len() {
-        return use_it(normalize(text).as_bytes());
-    }
-    let mut length = 0;
+/// Whether a text is another one when normalised.
+fn normalizes_to(text: &str, normal: &str) -> bool {
+    let mut rest = normal.as_bytes().iter();
     for &byte in text.as_bytes() {
-        let Some(&normal) = NORMAL.get(usize::from(byte)) else { return use_it(normalize(text).as_bytes()) };
-        buffer[length] = normal;
-        length += usize::from(normal != DROPPED);
+        match NORMAL.get(usize::from(byte)) {
+            Some(&DROPPED) => {}
+            Some(byte) if rest.next() == Some(byte) => {}
+            Some(_) => return !text.is_ascii() && normalize(text) == normal,
+            None => return normalize(text) == normal,
+        }
     }
-    use_it(&buffer[..length])
+    rest.next().is_none()
 }
 
 /// Whether two texts are equal when normalised.
@@ -308,14 +317,14 @@ fn equal_texts(one: &str, other: &str) -> bool {
 }
 
 /// Whether two values are equal after both are normalised if they are text.
-fn equal_normalized(value: &Value, other: &Value) -> bool {
+fn equal_normalized(value: &Node<'_>, other: &Value) -> bool {
     match (value, other) {
-        (Value::Str(value), Value::Str(other)) => equal_texts(value, other),
-        _ => value == other,
+        (Node::Str(value), Value::Str(other)) => equal_texts(value, other),
+        _ => value.equals(other),
     }
 }
 
-fn list(items: &[Value], allowed: &[Value]) -> Checked {
+fn list(items: &[Node<'_>], allowed: &[Value]) -> Checked {
     let mut passes = false;
     for allowed in allowed {
         passes |= match allowed {
@@ -335,7 +344,7 @@ fn list(items: &[Value], allowed: &[Value]) -> Checked {
     if passes { Ok(()) } else { wrong("value_error:list/tuple") }
 }
 
-fn dictionary(dict: &Dict, allowed: &[Value]) -> Checked {
+fn dictionary(dict: Members<'_>, allowed: &[Value]) -> Checked {
     let mut error = "dict_checker:unclear";
     for allowed in allowed {
         let Value::Dict(allowed) = allowed else {
@@ -345,8 +354,8 @@ fn dictionary(dict: &Dict, allowed: &[Value]) -> Checked {
             return Err(Failure::Raise);
         };
         let mut found = None;
-        for (key, value) in dict.iter() {
-            let Some(alternatives) = allowed.get(key) else {
+        for (key, value) in dict {
+            let Some(alternatives) = key.member_of(allowed) else {
                 found = Some("value_error:dict_key");
                 break;
             };
@@ -356,7 +365,7 @@ fn dictionary(dict: &Dict, allowed: &[Value]) -> Checked {
             }
         }
         for (key, alternatives) in allowed.iter() {
-            if !dict.contains_key(key) && !may_be_missing(alternatives)? {
+            if !dict.iter().any(|(other, _)| other.equals(key)) && !may_be_missing(alternatives)? {
                 found = Some("value_error:dict_key");
                 break;
             }
@@ -369,7 +378,7 @@ fn dictionary(dict: &Dict, allowed: &[Value]) -> Checked {
     wrong(error)
 }
 
-fn is_alternative(value: &Value, alternatives: &Value) -> Checked<bool> {
+fn is_alternative(value: &Node<'_>, alternatives: &Value) -> Checked<bool> {
     match alternatives {
         Value::List(items) | Value::Tuple(items) => {
             Ok(items.iter().any(|other| equal_normalized(value, other)))
@@ -394,7 +403,7 @@ fn may_be_missing(alternatives: &Value) -> Checked<bool> {
     }
 }
 
-fn dictionaries(items: &[Value], allowed: &[Value]) -> Checked {
+fn dictionaries(items: &[Node<'_>], allowed: &[Value]) -> Checked {
     let mut error = "list_dict_checker:unclear";
     for allowed in allowed {
         let length = match allowed {
@@ -415,7 +424,7 @@ fn dictionaries(items: &[Value], allowed: &[Value]) -> Checked {
         let mut passes = true;
         for (item, allowed) in items.iter().zip(allowed) {
             let checked = match item {
-                Value::Dict(dict) => dictionary(dict, std::slice::from_ref(allowed)),
+                Node::Dict(dict) => dictionary(dict, std::slice::from_ref(allowed)),
                 _ if allowed.as_str() == Some("") => wrong("dict_checker:unclear"),
                 _ => Err(Failure::Raise),
             };

@@ -2,16 +2,148 @@
 
 use std::sync::LazyLock;
 
+use bumpalo::Bump;
 use regex::Regex;
 
 use crate::value::text::{digit_value, is_space, parse_float, parse_int};
-use crate::value::{Dict, Value};
+use crate::value::{Int, Members, Node, Stack, Value, dictionary};
 
 /// The official converter raises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Raised;
 
-type Converted = Result<Value, Raised>;
+type Converted<'a> = Result<Node<'a>, Raised>;
+
+/// A type of Java, as far as the converter tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Java {
+    Integer,
+    Long,
+    Float,
+    Double,
+    Boolean,
+    Text,
+    Any,
+    ArrayList,
+    Array,
+    HashMap,
+    /// The converter raises.
+    Other,
+}
+
+impl Java {
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "byte" | "short" | "integer" => Self::Integer,
+            "long" => Self::Long,
+            "float" => Self::Float,
+            "double" => Self::Double,
+            "boolean" => Self::Boolean,
+            "char" | "String" => Self::Text,
+            "any" => Self::Any,
+            "ArrayList" => Self::ArrayList,
+            "Array" => Self::Array,
+            "HashMap" => Self::HashMap,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A type of JavaScript, as far as the converter tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum JavaScript {
+    Text,
+    Integer,
+    Float,
+    Bigint,
+    Boolean,
+    Any,
+    Dict,
+    Array,
+    /// The converter raises.
+    Other,
+}
+
+impl JavaScript {
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "String" => Self::Text,
+            "integer" => Self::Integer,
+            "float" => Self::Float,
+            "Bigint" => Self::Bigint,
+            "Boolean" => Self::Boolean,
+            "any" => Self::Any,
+            "dict" => Self::Dict,
+            "array" => Self::Array,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// How the text of an argument becomes a value: by its type and the type of its items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Conversion {
+    Java(Java, Option<Java>),
+    JavaScript(JavaScript, Option<JavaScript>),
+}
+
+impl Conversion {
+    pub fn convert<'a>(self, arena: &'a Bump, text: &'a str) -> Converted<'a> {
+        match self {
+            Self::Java(kind, item) => java(arena, text, kind, item),
+            Self::JavaScript(kind, item) => javascript(arena, text, kind, item),
+        }
+    }
+}
+
+/// Converts the text of a Java value of a type, with the type of its items where it has any.
+///
+/// # Errors
+/// If the official converter raises: for types that it does not know, or knows and cannot convert.
+pub fn convert_java(text: &str, kind: &str, item: Option<&str>) -> Result<Value, Raised> {
+    let arena = Bump::new();
+    Ok(java(&arena, text, Java::from_name(kind), item.map(Java::from_name))?.to_value())
+}
+
+/// Converts the text of a JavaScript value of a type, with the type of its items where it has any.
+///
+/// # Errors
+/// If the official converter raises: for types that it does not know.
+pub fn convert_javascript(text: &str, kind: &str, item: Option<&str>) -> Result<Value, Raised> {
+    let arena = Bump::new();
+    Ok(javascript(&arena, text, JavaScript::from_name(kind), item.map(JavaScript::from_name))?.to_value())
+}
+
+fn integer<'a>(arena: &'a Bump, text: &str) -> Option<Node<'a>> {
+    // Most are short and plain, and then the system's reader says what Python says.
+    if text.len() <= 18
+        && let Ok(value) = text.parse()
+    {
+        return Some(Node::Int(value));
+    }
+    Some(match parse_int(text)? {
+        Int::Small(value) => Node::Int(value),
+        big => Node::Big(arena.alloc_str(&big.to_string())),
+    })
+}
+
+fn float<'a>(text: &str) -> Option<Node<'a>> {
+    parse_float(text).map(Node::Float)
+}
+
+fn collect<'a>(arena: &'a Bump, items: impl Iterator<Item = Converted<'a>>) -> Converted<'a> {
+    let mut list = Stack::new_in(arena);
+    for item in items {
+        list.push(item?);
+    }
+    Ok(Node::List(list.into_bump_slice()))
+}
+
+fn collect_members<'a>(arena: &'a Bump, items: impl Iterator<Item = (Node<'a>, Node<'a>)>) -> Members<'a> {
+    let mut members = Stack::new_in(arena);
+    members.extend(items);
+    dictionary(arena, &mut members, 0)
+}
 
 /// Compiles a pattern of Python's `re`: its classes of blanks and word characters are not those of this crate's engine.
 fn pattern(pattern: &str) -> Regex {
@@ -112,119 +244,152 @@ fn without_suffix(text: &str) -> &str {
     &text[..text.len() - 1]
 }
 
-/// Converts the text of a Java value of a type, with the type of its items where it has any.
-///
-/// # Errors
-/// If the official converter raises: for types that it does not know, or knows and cannot convert.
-pub fn convert_java(text: &str, kind: &str, item: Option<&str>) -> Converted {
-    let unchanged = || Ok(Value::from(text));
+fn java<'a>(arena: &'a Bump, text: &'a str, kind: Java, item: Option<Java>) -> Converted<'a> {
     match kind {
-        "byte" | "short" | "integer" if is_integer(text) => raise(parse_int(text)).map(Value::Int),
-        "long" if is_long(text) => raise(parse_int(without_suffix(text))).map(Value::Int),
-        "float" if has_suffix(text, ['f', 'F']).is_some() => {
-            raise(parse_float(without_suffix(text))).map(Value::Float)
+        Java::Integer if is_integer(text) => raise(integer(arena, text)),
+        Java::Long if is_long(text) => raise(integer(arena, without_suffix(text))),
+        Java::Float if has_suffix(text, ['f', 'F']).is_some() => raise(float(without_suffix(text))),
+        Java::Double if shape(text).is_some_and(|shape| shape.suffix.is_none()) => raise(float(text)),
+        Java::Boolean if matches!(text, "true" | "false") => Ok(Node::Bool(text == "true")),
+        Java::Integer | Java::Long | Java::Float | Java::Double | Java::Boolean | Java::Text | Java::Any => {
+            Ok(Node::Str(text))
         }
-        "double" if shape(text).is_some_and(|shape| shape.suffix.is_none()) => {
-            raise(parse_float(text)).map(Value::Float)
-        }
-        "boolean" if matches!(text, "true" | "false") => Ok(Value::Bool(text == "true")),
-        "byte" | "short" | "integer" | "long" | "float" | "double" | "boolean" | "char" | "String"
-        | "any" => unchanged(),
-        "ArrayList" => java_list(text, item),
-        "Array" => java_array(text, item),
-        "HashMap" => Ok(java_map(text)),
-        _ => Err(Raised),
+        Java::ArrayList => java_list(arena, text, item),
+        Java::Array => java_array(arena, text, item),
+        Java::HashMap => Ok(java_map(arena, text)),
+        Java::Other => Err(Raised),
     }
 }
 
-fn java_list(text: &str, item: Option<&str>) -> Converted {
-    let convert = |element: &str| {
+/// What follows `new ArrayList<…>` at the beginning, where that is written plainly.
+fn after_list(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("new ArrayList<")?;
+    rest[plain_word(rest)?..].strip_prefix('>')
+}
+
+/// The length of the plain word at the beginning; nothing if the text ends with it.
+fn plain_word(text: &str) -> Option<usize> {
+    text.bytes().position(|byte| !byte.is_ascii_alphanumeric() && byte != b'_')
+}
+
+/// What stands before the first closing mark; nothing if that is another line.
+fn line_until<'a>(text: &'a str, close: &str) -> Option<&'a str> {
+    let (inside, _) = text.split_once(close)?;
+    (!inside.contains('\n')).then_some(inside)
+}
+
+fn java_list<'a>(arena: &'a Bump, text: &'a str, item: Option<Java>) -> Converted<'a> {
+    let convert = |element: &'a str| {
         let element = trim(element);
         match item {
-            Some("char" | "String") => Ok(Value::from(inner(element))),
-            Some(kind) => convert_java(element, kind, None),
-            None => Ok(java_free(element)),
+            Some(Java::Text) => Ok(Node::Str(inner(element))),
+            Some(kind) => java(arena, element, kind, None),
+            None => Ok(java_free(arena, element)),
         }
     };
-    if let Some(found) = AS_LIST.captures(text) {
-        return found[1].split(',').map(convert).collect::<Result<_, _>>().map(Value::List);
+    let rest = after_list(text);
+    if rest == Some("()") {
+        return Ok(Node::List(&[]));
     }
-    if let Some(found) = ADDING_LIST.captures(text) {
-        let additions = ADDITION.captures_iter(&found[1]).map(|addition| convert(&addition[1]));
-        return additions.collect::<Result<_, _>>().map(Value::List);
+    // The plain beginning of what the first pattern asks for; at least one character has to be inside.
+    let plain = rest
+        .and_then(|rest| rest.strip_prefix("(Arrays.asList("))
+        .and_then(|rest| line_until(rest, "))"))
+        .filter(|inside| !inside.is_empty());
+    if let Some(inside) =
+        plain.or_else(|| AS_LIST.captures(text).and_then(|found| found.get(1)).map(|inside| inside.as_str()))
+    {
+        return collect(arena, inside.split(',').map(convert));
     }
-    Ok(if EMPTY_LIST.is_match(text) { Value::List(Vec::new()) } else { Value::from(text) })
+    if let Some(found) = ADDING_LIST.captures(text).and_then(|found| found.get(1)) {
+        let additions = ADDITION.captures_iter(found.as_str());
+        return collect(
+            arena,
+            additions.map(|addition| convert(addition.get(1).map_or("", |inside| inside.as_str()))),
+        );
+    }
+    Ok(if EMPTY_LIST.is_match(text) { Node::List(&[]) } else { Node::Str(text) })
 }
 
-fn java_array(text: &str, item: Option<&str>) -> Converted {
-    let Some(found) = ARRAY.captures(text) else { return Ok(Value::from(text)) };
-    let elements = found[1].split(',').map(trim).filter(|element| !element.is_empty());
+fn java_array<'a>(arena: &'a Bump, text: &'a str, item: Option<Java>) -> Converted<'a> {
+    let plain = || {
+        let rest = text.strip_prefix("new ")?;
+        let end = plain_word(rest).filter(|&end| end > 0)?;
+        line_until(rest[end..].strip_prefix("[]")?.trim_start_matches(' ').strip_prefix('{')?, "}")
+    };
+    let inside = plain().or_else(|| Some(ARRAY.captures(text)?.get(1)?.as_str()));
+    let Some(inside) = inside else { return Ok(Node::Str(text)) };
+    let elements = inside.split(',').map(trim).filter(|element| !element.is_empty());
     let convert =
-        |element| item.map_or_else(|| Ok(java_free(element)), |kind| convert_java(element, kind, None));
-    elements.map(convert).collect::<Result<_, _>>().map(Value::List)
+        |element| item.map_or_else(|| Ok(java_free(arena, element)), |kind| java(arena, element, kind, None));
+    collect(arena, elements.map(convert))
 }
 
-fn java_map(text: &str) -> Value {
-    if let Some(found) = MAP.captures(text) {
-        let mut dict = Dict::new();
-        for member in MEMBER.captures_iter(&found[1]) {
-            dict.insert(Value::from(&member[1]), java_free(trim(&member[2])));
-        }
-        return Value::Dict(dict);
+fn java_map<'a>(arena: &'a Bump, text: &'a str) -> Node<'a> {
+    // Without a brace the first pattern finds nothing.
+    if text.contains('{')
+        && let Some(found) = MAP.captures(text).and_then(|found| found.get(1))
+    {
+        let part = |member: &regex::Captures<'a>, at| member.get(at).map_or("", |part| part.as_str());
+        let members = MEMBER
+            .captures_iter(found.as_str())
+            .map(|member| (Node::Str(part(&member, 1)), java_free(arena, trim(part(&member, 2)))));
+        return Node::Dict(collect_members(arena, members));
     }
-    if EMPTY_MAP.is_match(text) { Value::Dict(Dict::new()) } else { Value::from(text) }
+    let plain = text.starts_with("new HashMap<") && text.ends_with(">()") && !text.contains('\n');
+    if plain || EMPTY_MAP.is_match(text) { Node::Dict(&[]) } else { Node::Str(text) }
 }
 
 /// A Java value whose type is not known.
-fn java_free(text: &str) -> Value {
+fn java_free<'a>(arena: &'a Bump, text: &'a str) -> Node<'a> {
     if matches!(text, "true" | "false") {
-        Value::Bool(text == "true")
+        Node::Bool(text == "true")
     } else if text.starts_with('"') && text.ends_with('"') {
-        Value::from(inner(text))
+        Node::Str(inner(text))
     } else if is_long(text) {
-        parse_int(without_suffix(text)).map_or(Value::None, Value::Int)
+        integer(arena, without_suffix(text)).unwrap_or_default()
     } else if has_suffix(text, ['f', 'F']).is_some() {
-        parse_float(without_suffix(text)).map_or(Value::None, Value::Float)
+        float(without_suffix(text)).unwrap_or_default()
     } else {
-        number_or_text(text)
+        number_or_text(arena, text)
     }
 }
 
-fn number_or_text(text: &str) -> Value {
-    if let Some(int) = parse_int(text) {
-        Value::Int(int)
-    } else if let Some(float) = parse_float(text) {
-        Value::Float(float)
-    } else {
-        Value::from(text)
-    }
+fn number_or_text<'a>(arena: &'a Bump, text: &'a str) -> Node<'a> {
+    integer(arena, text).or_else(|| float(text)).unwrap_or(Node::Str(text))
 }
 
 fn is_quoted(text: &str) -> bool {
     ['"', '\''].iter().any(|&quote| text.starts_with(quote) && text.ends_with(quote))
 }
 
-/// Converts the text of a JavaScript value of a type, with the type of its items where it has any.
-///
-/// # Errors
-/// If the official converter raises: for types that it does not know.
-pub fn convert_javascript(text: &str, kind: &str, item: Option<&str>) -> Converted {
+fn javascript<'a>(
+    arena: &'a Bump,
+    text: &'a str,
+    kind: JavaScript,
+    item: Option<JavaScript>,
+) -> Converted<'a> {
     let plain = |shape: &Shape| !shape.exponent && shape.suffix.is_none();
     match kind {
-        "String" if is_quoted(text) => Ok(Value::from(inner(text))),
-        "integer" if is_integer(text) => raise(parse_int(text)).map(Value::Int),
-        "float" if shape(text).is_some_and(|shape| plain(&shape)) => {
-            raise(parse_float(text)).map(Value::Float)
-        }
+        JavaScript::Text if is_quoted(text) => Ok(Node::Str(inner(text))),
+        JavaScript::Integer if is_integer(text) => raise(integer(arena, text)),
+        JavaScript::Float if shape(text).is_some_and(|shape| plain(&shape)) => raise(float(text)),
         // `[:-1]` takes the line end away and leaves the letter, which no integer has.
-        "Bigint" if has_suffix(text, ['n', 'n']).is_some_and(|shape| !shape.fraction && !shape.exponent) => {
-            raise(parse_int(inner_end(text))).map(Value::Int)
+        JavaScript::Bigint
+            if has_suffix(text, ['n', 'n']).is_some_and(|shape| !shape.fraction && !shape.exponent) =>
+        {
+            raise(integer(arena, inner_end(text)))
         }
-        "Boolean" if matches!(text, "true" | "false") => Ok(Value::Bool(text == "true")),
-        "String" | "integer" | "float" | "Bigint" | "Boolean" | "any" => Ok(Value::from(text)),
-        "dict" => Ok(js_object(trim(text))),
-        "array" => Ok(js_array(trim(text), item)),
-        _ => Err(Raised),
+        JavaScript::Boolean if matches!(text, "true" | "false") => Ok(Node::Bool(text == "true")),
+        JavaScript::Text
+        | JavaScript::Integer
+        | JavaScript::Float
+        | JavaScript::Bigint
+        | JavaScript::Boolean
+        | JavaScript::Any => Ok(Node::Str(text)),
+        JavaScript::Dict => Ok(js_object(arena, trim(text))),
+        JavaScript::Array => Ok(js_array(arena, trim(text), item)),
+        JavaScript::Other => Err(Raised),
     }
 }
 
@@ -235,40 +400,48 @@ fn inner_end(text: &str) -> &str {
     characters.as_str()
 }
 
-fn js_array(code: &str, item: Option<&str>) -> Value {
-    if let Some(found) = JS_TABLE.find(code) {
-        let row = |(at, row): (usize, regex::Captures<'_>)| {
-            let row = row.get(1).map_or("", |row| row.as_str());
-            let row = trim(row);
-            let row = if at == 0 { row.strip_prefix('[').unwrap_or(row) } else { row };
-            Value::List(row.split(',').map(js_free).collect())
-        };
-        return Value::List(JS_ROW.captures_iter(found.as_str()).enumerate().map(row).collect());
-    }
-    let Some(found) = JS_ARRAY.captures(code) else { return Value::from(code) };
-    let content = trim(found.get(1).or_else(|| found.get(2)).map_or("", |content| content.as_str()));
+fn js_array<'a>(arena: &'a Bump, code: &'a str, item: Option<JavaScript>) -> Node<'a> {
+    // A bracket with no other one behind it begins no table.
+    let list = code.strip_prefix('[').filter(|rest| !rest.trim_start_matches(is_space).starts_with('['));
+    let plain = list.and_then(|rest| line_until(rest, "]"));
+    let content = if let Some(content) = plain {
+        content
+    } else {
+        if let Some(found) = JS_TABLE.find(code) {
+            let row = |(at, row): (usize, regex::Captures<'a>)| {
+                let row = trim(row.get(1).map_or("", |row| row.as_str()));
+                let row = if at == 0 { row.strip_prefix('[').unwrap_or(row) } else { row };
+                collect(arena, row.split(',').map(|element| Ok(js_free(arena, element))))
+            };
+            let rows = JS_ROW.captures_iter(found.as_str()).enumerate().map(row);
+            return collect(arena, rows).unwrap_or(Node::Str(code));
+        }
+        let Some(found) = JS_ARRAY.captures(code) else { return Node::Str(code) };
+        found.get(1).or_else(|| found.get(2)).map_or("", |content| content.as_str())
+    };
+    let content = trim(content);
     if content.is_empty() {
-        return Value::List(Vec::new());
+        return Node::List(&[]);
     }
-    let convert = |element: &str| match item {
+    let convert = |element: &'a str| match item {
         Some(kind) => {
             let element = trim(element);
             let quoted = element.starts_with(['\'', '"']);
-            convert_javascript(element, kind, quoted.then_some("String"))
+            javascript(arena, element, kind, quoted.then_some(JavaScript::Text))
         }
-        None => Ok(js_free(element)),
+        None => Ok(js_free(arena, element)),
     };
-    let elements: Result<Vec<_>, _> = content.split(',').map(convert).collect();
-    elements.map_or_else(|_| Value::from(code), Value::List)
+    collect(arena, content.split(',').map(convert)).unwrap_or(Node::Str(code))
 }
 
-fn js_object(code: &str) -> Value {
+fn js_object<'a>(arena: &'a Bump, code: &'a str) -> Node<'a> {
     if code == "{}" {
-        return Value::Dict(Dict::new());
+        return Node::Dict(&[]);
     }
-    let Some(found) = JS_OBJECT.captures(code) else { return Value::from(code) };
-    let mut dict = Dict::new();
-    let mut rest = &found[1];
+    let plain = code.strip_prefix('{').and_then(|rest| line_until(rest, "}"));
+    let content = plain.or_else(|| Some(JS_OBJECT.captures(code)?.get(1)?.as_str()));
+    let Some(mut rest) = content else { return Node::Str(code) };
+    let mut members = Stack::new_in(arena);
     // A key reaches to the next colon and has at least one character.
     while let Some(colon) = rest.trim_start_matches(':').find(':') {
         let pair = rest.trim_start_matches(':');
@@ -277,16 +450,16 @@ fn js_object(code: &str) -> Value {
         let key = trim(&pair[..colon]).trim_matches(['\'', '"']);
         let value = trim(value);
         let value = if value.starts_with('[') && value.ends_with(']') {
-            js_array(trim(value), None)
+            js_array(arena, trim(value), None)
         } else if value.starts_with('{') && value.ends_with('}') {
-            js_object(trim(value))
+            js_object(arena, trim(value))
         } else {
-            js_free(value.trim_matches(['\'', '"']))
+            js_free(arena, value.trim_matches(['\'', '"']))
         };
-        dict.insert(Value::from(key), value);
+        members.push((Node::Str(key), value));
         rest = after;
     }
-    Value::Dict(dict)
+    Node::Dict(dictionary(arena, &mut members, 0))
 }
 
 /// The value at the beginning, and the text after it: a comma ends it only if a colon follows before the next comma.
@@ -311,13 +484,13 @@ fn js_member(text: &str) -> (&str, &str) {
 }
 
 /// A JavaScript value whose type is not known.
-fn js_free(text: &str) -> Value {
+fn js_free<'a>(arena: &'a Bump, text: &'a str) -> Node<'a> {
     let text = trim(text);
     if matches!(text, "true" | "false") {
-        Value::Bool(text == "true")
+        Node::Bool(text == "true")
     } else if is_quoted(text) {
-        Value::from(inner(text))
+        Node::Str(inner(text))
     } else {
-        number_or_text(text)
+        number_or_text(arena, text)
     }
 }

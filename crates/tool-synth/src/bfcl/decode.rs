@@ -2,49 +2,49 @@
 
 use std::borrow::Cow;
 
+use bumpalo::Bump;
+
 use super::quick::{self, Known};
-use super::{Format, structured};
+use super::{Format, structured, xml};
 use crate::pyexpr::{self, Constant, Expr};
 use crate::value::json;
 use crate::value::text::is_space;
-use crate::value::{Dict, Str, Value};
+use crate::value::{Dict, Node, Stack, Str, Value};
 
 /// The calls in an answer, as the official decoder gives them: a list of `{name: {parameter: value}}`, or something
 /// else where it gives something else. Nothing if it raises.
 ///
 /// With `tagged`, the calls stand between `<TOOLCALL>` and `</TOOLCALL>`.
 pub fn decode(text: &str, format: Format, tagged: bool) -> Option<Value> {
+    decode_in(&Bump::new(), text, format, tagged).map(|decoded| decoded.to_value())
+}
+
+/// [`decode`] into an arena.
+pub fn decode_in<'a>(arena: &'a Bump, text: &'a str, format: Format, tagged: bool) -> Option<Node<'a>> {
     let text = trimmed(text);
-    if format == Format::Python && !tagged {
-        // Most answers need no more than this.
-        match quick::python::decode(text) {
-            Some(Known::Value(calls)) => return Some(calls),
-            Some(Known::Failure) => return None,
-            None => {}
-        }
-    }
-    let text = bracketed(text);
-    let text =
-        if tagged { between(&text, "<TOOLCALL>", "</TOOLCALL>")?.trim_matches(is_space) } else { &text };
+    // Brackets are added at the ends where they lack, but not within the tags.
+    let text = if tagged { between(text, "<TOOLCALL>", "</TOOLCALL>")?.trim_matches(is_space) } else { text };
     match format {
-        Format::Python => {
-            // Between tags no bracket is added.
-            if tagged && text.starts_with('[') && text.ends_with(']') {
-                match quick::python::decode(text) {
-                    Some(Known::Value(calls)) => return Some(calls),
-                    Some(Known::Failure) => return None,
-                    None => {}
-                }
+        Format::Python if !tagged || text.starts_with('[') && text.ends_with(']') => {
+            match quick::python::decode(arena, text) {
+                // Most answers need no more than this.
+                Some(Known::Value(calls)) => Some(calls),
+                Some(Known::Failure) => None,
+                None => Some(Node::copy_of(&decode_python(&bracketed(text))?, arena)),
             }
-            decode_python(text)
         }
-        Format::Json => structured::decode_json(text),
-        Format::VerboseXml => structured::decode_xml(text, true),
-        Format::ConciseXml => structured::decode_xml(text, false),
+        Format::Python => Some(Node::copy_of(&decode_python(text)?, arena)),
+        Format::Json if tagged => structured::decode_json(arena, text),
+        Format::Json => match bracketed(text) {
+            Cow::Borrowed(text) => structured::decode_json(arena, text),
+            Cow::Owned(text) => structured::decode_json(arena, arena.alloc_str(&text)),
+        },
+        Format::VerboseXml => xml::decode(arena, text, true),
+        Format::ConciseXml => xml::decode(arena, text, false),
         #[cfg(feature = "bfcl-java-js")]
-        Format::Java => super::trees::decode_java(without_ends(text)),
+        Format::Java => super::trees::decode_java(arena, without_ends(text, tagged)),
         #[cfg(feature = "bfcl-java-js")]
-        Format::JavaScript => super::trees::decode_javascript(without_ends(text)),
+        Format::JavaScript => super::trees::decode_javascript(arena, without_ends(text, tagged)),
         #[cfg(not(feature = "bfcl-java-js"))]
         Format::Java | Format::JavaScript => None,
     }
@@ -71,33 +71,57 @@ pub(super) fn bracketed(text: &str) -> Cow<'_, str> {
 }
 
 /// What stands between the first opening tag and the first closing one after it.
-pub(super) fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(open)?;
-    rest.split_once(close).map(|(inner, _)| inner)
+fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
+    let rest = &text[find_tag(text, open)? + open.len()..];
+    Some(&rest[..find_tag(rest, close)?])
 }
 
-/// Text without its first and last character.
+/// Where a tag first stands. Preparing a search as the standard library does costs more than these texts are long.
+pub(super) fn find_tag(text: &str, tag: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let is = |at: &usize| bytes[*at] == b'<' && bytes[*at..].starts_with(tag.as_bytes());
+    (0..bytes.len()).find(is)
+}
+
+/// Text without its first and last character, which are brackets where they were added.
 #[cfg(feature = "bfcl-java-js")]
-fn without_ends(text: &str) -> &str {
-    let mut characters = text.chars();
-    characters.next();
-    characters.next_back();
-    characters.as_str()
+fn without_ends(text: &str, tagged: bool) -> &str {
+    if tagged {
+        let mut characters = text.chars();
+        characters.next();
+        characters.next_back();
+        return characters.as_str();
+    }
+    let text = text.strip_prefix('[').unwrap_or(text);
+    text.strip_suffix(']').unwrap_or(text)
 }
 
 /// The calls of a model that calls natively: names with the JSON text of the arguments. Nothing if a text is no JSON.
 pub fn decode_native<'a>(calls: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<Value> {
-    let one = |(name, arguments): (&str, &str)| Some(call(name.into(), json::parse(arguments).ok()?));
-    calls.into_iter().map(one).collect::<Option<Vec<_>>>().map(Value::List)
+    decode_native_in(&Bump::new(), calls).map(|decoded| decoded.to_value())
+}
+
+/// [`decode_native`] into an arena.
+pub fn decode_native_in<'a, 't: 'a>(
+    arena: &'a Bump,
+    calls: impl IntoIterator<Item = (&'t str, &'t str)>,
+) -> Option<Node<'a>> {
+    let mut list = Stack::new_in(arena);
+    for (name, arguments) in calls {
+        list.push(call_in(arena, Node::Str(name), json::read(arena, arguments).ok()?));
+    }
+    Some(Node::List(list.into_bump_slice()))
 }
 
 /// Whether a decoded value is a list of dictionaries with one member each, which is a dictionary.
-pub fn is_call_list(decoded: &Value) -> bool {
-    let is_call = |item: &Value| {
-        item.as_dict()
-            .is_some_and(|dict| dict.len() == 1 && dict.values().all(|value| value.as_dict().is_some()))
-    };
-    decoded.as_list().is_some_and(|items| items.iter().all(is_call))
+pub fn is_call_list(decoded: &Node<'_>) -> bool {
+    let Node::List(items) = decoded else { return false };
+    items.iter().all(|item| matches!(item, Node::Dict([(_, Node::Dict(_))])))
+}
+
+/// `{name: arguments}` in an arena.
+pub(super) fn call_in<'a>(arena: &'a Bump, name: Node<'a>, arguments: Node<'a>) -> Node<'a> {
+    Node::Dict(std::slice::from_ref(arena.alloc((name, arguments))))
 }
 
 /// `{name: arguments}`.

@@ -1,5 +1,8 @@
 //! A benchmark entry, read once and made ready for many checks.
 
+use smallvec::SmallVec;
+
+use super::convert::{Conversion, Java, JavaScript};
 use super::{Language, normalize};
 use crate::error::{Error, Result};
 use crate::value::{Kind, Str, Value};
@@ -8,91 +11,109 @@ use crate::value::{Kind, Str, Value};
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub(super) language: Language,
-    pub(super) functions: Vec<Function>,
-    pub(super) answers: Vec<Answer>,
-    /// The names of the first function and the first expected call.
-    pub(super) slots: Vec<Slot>,
+    /// The expected calls, each with the function of its name; nothing where there is none.
+    // Nearly always there is one, which then needs no place of its own in memory.
+    pub(super) answers: SmallVec<[Option<Expected>; 1]>,
+    /// The first expected call with the first function, where that has another name.
+    pub(super) first: Option<Box<Expected>>,
 }
 
-/// A name that matters in a call: where the documentation and the expected call have it.
+/// An expected call and the documentation of a function, as far as the checker looks at them: all that a check needs lies
+/// side by side.
+#[derive(Clone, Debug)]
+pub(super) struct Expected {
+    pub name: Str,
+    /// The name with underscores for dots.
+    pub underscored: Str,
+    /// Whether the official checker raises, as the list of required parameters is missing.
+    pub raises: bool,
+    /// Which of the first 64 slots are required by the documentation, and which by the expected call.
+    pub required: u64,
+    pub needed: u64,
+    /// The parameters, documented ones first.
+    pub slots: Box<[Slot]>,
+    /// The allowed values of all parameters.
+    pub values: Box<[Value]>,
+    /// The allowed texts of all parameters, normalised.
+    pub texts: Box<[Str]>,
+}
+
+/// A parameter: what the documentation and the expected call have to say about it.
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
     pub name: Str,
     pub required: bool,
-    pub parameter: Option<usize>,
-    pub allowed: Option<usize>,
-}
-
-fn slots(function: &Function, parameters: &[(Str, Allowed)]) -> Vec<Slot> {
-    let required = function.required.as_deref().unwrap_or_default();
-    let documented = function.parameters.iter().map(|(name, _)| name);
-    let mut slots: Vec<Slot> = Vec::new();
-    for name in documented.chain(parameters.iter().map(|(name, _)| name)).chain(required) {
-        if slots.iter().all(|slot| slot.name != *name) {
-            slots.push(Slot {
-                name: name.clone(),
-                required: required.contains(name),
-                parameter: function.parameters.iter().position(|(other, _)| other == name),
-                allowed: parameters.iter().position(|(other, _)| other == name),
-            });
-        }
-    }
-    slots
-}
-
-/// A function's documentation, as far as the checker looks at it.
-#[derive(Clone, Debug)]
-pub(super) struct Function {
-    pub name: Str,
-    pub underscored: Str,
-    /// Nothing if the list is missing, at which the official checker raises.
-    pub required: Option<Vec<Str>>,
-    pub parameters: Vec<(Str, Parameter)>,
-}
-
-/// A parameter's type.
-#[derive(Clone, Debug)]
-pub(super) struct Parameter {
-    pub kind: Str,
-    /// The type of the value; nothing if the official checker raises.
-    pub expected: Option<Kind>,
+    /// Whether it is documented and the expected call has it. Only then the rest counts.
+    pub known: bool,
+    /// Its place in the expected call, if that has it.
+    pub place: Option<u16>,
+    /// Whether it may be left out: empty text is among the allowed values.
+    pub optional: bool,
+    /// Whether the allowed values are no list, at which the official checker raises.
+    pub raises: bool,
+    /// Whether the documented type is `float`, for which an integer will do, or `tuple`.
+    pub is_float: bool,
+    pub is_tuple: bool,
+    /// The documented type; nothing if the official checker raises.
+    pub kind: Option<Kind>,
     pub nested: Nested,
+    /// The type of the first allowed value that is not empty text.
+    pub first: Option<Kind>,
+    pub conversion: Option<Conversion>,
+    values: (u32, u32),
+    texts: (u32, u32),
+}
+
+impl Expected {
+    /// The allowed values of a parameter.
+    pub fn values(&self, slot: &Slot) -> &[Value] {
+        &self.values[slot.values.0 as usize..slot.values.1 as usize]
+    }
+
+    /// The allowed texts of a parameter, normalised.
+    pub fn texts(&self, slot: &Slot) -> &[Str] {
+        &self.texts[slot.texts.0 as usize..slot.texts.1 as usize]
+    }
+}
+
+impl Slot {
+    /// Whether an answer without it is wrong.
+    pub fn is_needed(&self) -> bool {
+        self.place.is_some() && !self.optional
+    }
 }
 
 /// The type of the items of a list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Nested {
     None,
-    Some {
-        name: Str,
-        kind: Kind,
-    },
+    Some(Kind),
     /// Missing or unknown: the official checker raises.
     Raise,
 }
 
-/// An expected call.
-#[derive(Clone, Debug)]
-pub(super) struct Answer {
-    /// The first function of that name.
-    pub function: Option<usize>,
-    pub parameters: Vec<(Str, Allowed)>,
-    /// The names of the call and its function.
-    pub slots: Vec<Slot>,
+/// A function's documentation.
+struct Function {
+    name: Str,
+    /// Nothing if the list is missing.
+    required: Option<Vec<Str>>,
+    parameters: Vec<(Str, Parameter)>,
 }
 
-/// The allowed values of a parameter.
-#[derive(Clone, Debug)]
-pub(super) struct Allowed {
-    pub values: Vec<Value>,
-    /// The type of the first value that is not empty text.
-    pub first: Option<Kind>,
-    /// Whether empty text is among them: the parameter may be left out.
-    pub optional: bool,
-    /// The normalised texts.
-    pub texts: Vec<String>,
-    /// Whether the values are no list, at which the official checker raises.
-    pub raises: bool,
+/// A parameter's type.
+#[derive(Clone, Copy)]
+struct Parameter {
+    kind: Option<Kind>,
+    nested: Nested,
+    is_float: bool,
+    is_tuple: bool,
+    conversion: Option<Conversion>,
+}
+
+/// An expected call.
+struct Answer<'a> {
+    name: &'a str,
+    parameters: Vec<(&'a str, &'a Value)>,
 }
 
 impl Entry {
@@ -102,23 +123,85 @@ impl Entry {
     /// If they do not have the benchmark's form: a list of objects with `name` and `parameters.properties`; a list of
     /// objects with one member, whose value is an object.
     pub fn new(functions: &Value, answers: &Value, language: Language) -> Result<Self> {
-        let list = |value: &Value, what: &str| match value {
-            Value::List(items) => Ok(items.clone()),
-            _ => Err(Error::invalid(format!("{what} must be a list"))),
+        let no_list = |what: &str| Error::invalid(format!("{what} must be a list"));
+        let functions = functions.as_list().ok_or_else(|| no_list("the functions of an entry"))?;
+        let answers = answers.as_list().ok_or_else(|| no_list("the ground truth of an entry"))?;
+        let functions: Vec<Function> =
+            functions.iter().map(|function| Function::read(function, language)).collect::<Result<_>>()?;
+        let answers: Vec<Answer<'_>> = answers.iter().map(Answer::read).collect::<Result<_>>()?;
+        let named = |name: &str| functions.iter().position(|function| function.name == name);
+        let first = match (functions.first(), answers.first()) {
+            (Some(function), Some(answer)) if named(answer.name) != Some(0) => {
+                Some(Box::new(Expected::new(function, answer)))
+            }
+            _ => None,
         };
-        let functions: Vec<Function> = list(functions, "the functions of an entry")?
+        let answers = answers
             .iter()
-            .map(|function| Function::read(function, language))
-            .collect::<Result<_>>()?;
-        let answers: Vec<Answer> = list(answers, "the ground truth of an entry")?
-            .iter()
-            .map(|answer| Answer::read(answer, &functions))
-            .collect::<Result<_>>()?;
-        let slots = match (functions.first(), answers.first()) {
-            (Some(function), Some(answer)) => slots(function, &answer.parameters),
-            _ => Vec::new(),
+            .map(|answer| named(answer.name).map(|function| Expected::new(&functions[function], answer)))
+            .collect();
+        Ok(Self { language, answers, first })
+    }
+}
+
+impl Expected {
+    fn new(function: &Function, answer: &Answer<'_>) -> Self {
+        let required = function.required.as_deref().unwrap_or_default();
+        let (mut values, mut texts, mut slots) = (Vec::new(), Vec::new(), Vec::<Slot>::new());
+        let documented = function.parameters.iter().map(|(name, _)| name.as_str());
+        let expected = answer.parameters.iter().map(|(name, _)| *name);
+        for name in documented.chain(expected).chain(required.iter().map(Str::as_str)) {
+            if slots.iter().any(|slot| slot.name == name) {
+                continue;
+            }
+            let parameter = function.parameters.iter().find(|(other, _)| *other == name);
+            let parameter = parameter.map(|(_, parameter)| *parameter);
+            let place = answer.parameters.iter().position(|(other, _)| *other == name);
+            let starts = (values.len(), texts.len());
+            let raises = place.is_some_and(|place| {
+                match answer.parameters[place].1 {
+                    Value::List(allowed) => values.extend(allowed.iter().cloned()),
+                    // Text is walked character by character.
+                    Value::Str(text) => {
+                        values.extend(text.chars().map(|c| Value::from(&*c.encode_utf8(&mut [0; 4]))))
+                    }
+                    _ => return true,
+                }
+                false
+            });
+            let allowed = &values[starts.0..];
+            let is_empty_text = |value: &Value| value.as_str() == Some("");
+            texts.extend(allowed.iter().filter_map(Value::as_str).map(|text| Str::from(normalize(text))));
+            slots.push(Slot {
+                name: name.into(),
+                required: required.iter().any(|other| other == name),
+                known: parameter.is_some() && place.is_some(),
+                place: place.map(|place| u16::try_from(place).unwrap_or(u16::MAX)),
+                optional: allowed.iter().any(is_empty_text),
+                raises,
+                is_float: parameter.is_some_and(|parameter| parameter.is_float),
+                is_tuple: parameter.is_some_and(|parameter| parameter.is_tuple),
+                kind: parameter.and_then(|parameter| parameter.kind),
+                nested: parameter.map_or(Nested::None, |parameter| parameter.nested),
+                first: allowed.iter().find(|value| !is_empty_text(value)).map(Value::kind),
+                conversion: parameter.and_then(|parameter| parameter.conversion),
+                values: (starts.0 as u32, values.len() as u32),
+                texts: (starts.1 as u32, texts.len() as u32),
+            });
+        }
+        let mask = |is: fn(&Slot) -> bool| {
+            slots.iter().take(64).enumerate().fold(0, |mask, (at, slot)| mask | u64::from(is(slot)) << at)
         };
-        Ok(Self { language, functions, answers, slots })
+        Self {
+            required: mask(|slot| slot.required),
+            needed: mask(Slot::is_needed),
+            underscored: function.name.replace('.', "_").into(),
+            name: function.name.clone(),
+            raises: function.required.is_none(),
+            slots: slots.into(),
+            values: values.into(),
+            texts: texts.into(),
+        }
     }
 }
 
@@ -135,7 +218,6 @@ impl Function {
         };
         Ok(Self {
             name: name.into(),
-            underscored: name.replace('.', "_").into(),
             required: parameters.get("required").and_then(texts),
             parameters: properties
                 .iter()
@@ -149,21 +231,31 @@ impl Function {
 
 impl Parameter {
     fn read(property: &Value, language: Language) -> Self {
-        let kind = property.get("type").and_then(Value::as_str).unwrap_or_default();
+        let name = property.get("type").and_then(Value::as_str).unwrap_or_default();
         let is_nested = match language {
-            Language::Python => matches!(kind, "array" | "tuple"),
-            _ => matches!(kind, "Array" | "ArrayList" | "array"),
+            Language::Python => matches!(name, "array" | "tuple"),
+            _ => matches!(name, "Array" | "ArrayList" | "array"),
         };
-        let nested = if is_nested {
-            let name = property.get("items").and_then(|items| items.get("type")).and_then(Value::as_str);
-            match name.and_then(|name| Some((name, expected(name, language)?))) {
-                Some((name, kind)) => Nested::Some { name: name.into(), kind },
-                None => Nested::Raise,
-            }
-        } else {
-            Nested::None
+        let item = property.get("items").and_then(|items| items.get("type")).and_then(Value::as_str);
+        let item = item.filter(|_| is_nested);
+        let nested = match (is_nested, item.and_then(|item| expected(item, language))) {
+            (false, _) => Nested::None,
+            (true, Some(kind)) => Nested::Some(kind),
+            (true, None) => Nested::Raise,
         };
-        Self { kind: kind.into(), expected: expected(kind, language), nested }
+        Self {
+            kind: expected(name, language),
+            nested,
+            is_float: language == Language::Python && name == "float",
+            is_tuple: name == "tuple",
+            conversion: match language {
+                Language::Python => None,
+                Language::Java => Some(Conversion::Java(Java::from_name(name), item.map(Java::from_name))),
+                Language::JavaScript => {
+                    Some(Conversion::JavaScript(JavaScript::from_name(name), item.map(JavaScript::from_name)))
+                }
+            },
+        }
     }
 }
 
@@ -193,44 +285,15 @@ pub(super) fn expected(name: &str, language: Language) -> Option<Kind> {
     })
 }
 
-impl Answer {
-    fn read(value: &Value, functions: &[Function]) -> Result<Self> {
+impl<'a> Answer<'a> {
+    fn read(value: &'a Value) -> Result<Self> {
         let wrong =
             || Error::invalid(format!("an expected call must be {{name: {{parameter: […]}}}}: {value}"));
         let (name, parameters) = value.as_dict().and_then(|dict| dict.iter().next()).ok_or_else(wrong)?;
-        let name = name.as_str().ok_or_else(wrong)?;
-        let parameters = parameters.as_dict().ok_or_else(wrong)?;
-        let function = functions.iter().position(|function| function.name == name);
-        let parameters: Vec<(Str, Allowed)> = parameters
-            .iter()
-            .filter_map(|(name, allowed)| Some((name.as_str()?.into(), Allowed::read(allowed))))
-            .collect();
-        let slots = function.map_or(Vec::new(), |function| slots(&functions[function], &parameters));
-        Ok(Self { function, parameters, slots })
-    }
-}
-
-impl Allowed {
-    fn read(value: &Value) -> Self {
-        let (values, raises) = match value {
-            Value::List(values) => (values.clone(), false),
-            // Text is walked character by character.
-            Value::Str(text) => (text.chars().map(|c| Value::Str(c.to_string().into())).collect(), false),
-            _ => (Vec::new(), true),
-        };
-        let is_empty_text = |value: &Value| value.as_str() == Some("");
-        let texts = values.iter().filter_map(Value::as_str).map(|text| normalize(text).into_owned());
-        Self {
-            first: values.iter().find(|value| !is_empty_text(value)).map(Value::kind),
-            optional: values.iter().any(is_empty_text),
-            texts: texts.collect(),
-            values,
-            raises,
-        }
-    }
-
-    /// Whether the normalised text is among the allowed ones.
-    pub fn has_text(&self, text: &[u8]) -> bool {
-        self.texts.iter().any(|allowed| allowed.as_bytes() == text)
+        let parameters = parameters.as_dict().ok_or_else(wrong)?.iter();
+        Ok(Self {
+            name: name.as_str().ok_or_else(wrong)?,
+            parameters: parameters.filter_map(|(name, allowed)| Some((name.as_str()?, allowed))).collect(),
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Why an answer is wrong, in the words of the official checker, as its score files have them.
 //!
-//! [`check`](super::check()) decides; this walks the same way once more over the raw data, slower, and collects texts.
+//! [`judge`](super::judge) decides; this walks the same way once more over the raw data, slower, and collects texts.
 
 use super::check::{Pairing, normalize};
 use super::convert::{convert_java, convert_javascript};

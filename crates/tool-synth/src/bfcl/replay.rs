@@ -6,19 +6,19 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
+use std::ops::Range;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use flate2::read::MultiGzDecoder;
 
-use super::multi_turn::{self, Tasks};
+use super::multi_turn::{self, Tasks, Verdict};
 use super::package::Package;
 use super::{
-    Entry, Format, Outcome, Pairing, convert_java, convert_javascript, decode, decode_native, judge,
-    judge_relevance, language, normalize,
+    Arena, Entry, Format, Outcome, Pairing, convert_java, convert_javascript, decode_in, decode_native_in,
+    judge, judge_relevance, language, normalize,
 };
 use crate::error::{Error, Result};
-use crate::value::{Value, json};
+use crate::value::{Node, Value, json};
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]
@@ -47,9 +47,13 @@ impl Replay {
 /// A corpus in memory.
 #[derive(Debug, Default)]
 pub struct Corpus {
+    /// The texts of all answers, one after the other.
+    texts: String,
     entries: Vec<Entry>,
     names: Vec<String>,
     cases: Vec<Case>,
+    /// The places of the cases by groups.
+    groups: Vec<(&'static str, Vec<usize>)>,
     others: Vec<(usize, Value)>,
     /// Multi-turn records.
     turns: Vec<(usize, Value)>,
@@ -69,17 +73,24 @@ struct Case {
     verdict: String,
 }
 
+/// Where an answer stands among the texts.
 #[derive(Debug)]
 enum Input {
-    Text(String),
-    Native(Vec<(String, String)>),
+    Text(Range<usize>),
+    /// Names and arguments.
+    Native(Box<[(Range<usize>, Range<usize>)]>),
 }
 
 impl Input {
-    fn to_value(&self) -> Value {
+    fn to_value(&self, texts: &str) -> Value {
         match self {
-            Self::Text(text) => Value::from(text.as_str()),
-            Self::Native(calls) => Value::from(format!("{calls:?}")),
+            Self::Text(text) => Value::from(&texts[text.clone()]),
+            Self::Native(calls) => {
+                let call = |(name, text): &(Range<usize>, Range<usize>)| {
+                    Value::List(vec![Value::from(&texts[name.clone()]), Value::from(&texts[text.clone()])])
+                };
+                Value::List(calls.iter().map(call).collect())
+            }
         }
     }
 }
@@ -93,19 +104,21 @@ fn verdict(outcome: Outcome) -> &'static str {
 }
 
 impl Case {
-    fn decode(&self) -> Option<Value> {
+    fn decode<'a>(&self, arena: &'a Arena, texts: &'a str) -> Option<Node<'a>> {
         match &self.input {
-            Input::Text(text) => decode(text, self.format, self.tagged),
+            Input::Text(text) => decode_in(arena, &texts[text.clone()], self.format, self.tagged),
             Input::Native(calls) => {
-                decode_native(calls.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+                let calls = calls.iter().map(|(name, text)| (&texts[name.clone()], &texts[text.clone()]));
+                decode_native_in(arena, calls)
             }
         }
     }
 
-    fn judge(&self, entries: &[Entry], decoded: Option<&Value>) -> Outcome {
+    fn judge<'a>(&self, arena: &'a Arena, entries: &[Entry], decoded: Option<Node<'a>>) -> Outcome {
         match self.entry {
             Some(entry) => {
-                judge(&entries[entry], decoded, self.pairing, matches!(self.input, Input::Native(_)))
+                let underscores = matches!(self.input, Input::Native(_));
+                judge(arena, &entries[entry], decoded, self.pairing, underscores)
             }
             None => judge_relevance(decoded, &self.category),
         }
@@ -135,7 +148,7 @@ impl Corpus {
                     corpus.add_entry(&record, &mut places).map_err(|error| wrong(error.to_string()))?
                 }
                 Some("case") => {
-                    let case = read_case(at + 1, &record, &places);
+                    let case = read_case(at + 1, &record, &places, &mut corpus.texts);
                     corpus.cases.push(case.ok_or_else(|| wrong("an incomplete case".into()))?);
                 }
                 Some("mt") => corpus.turns.push((at + 1, record)),
@@ -143,6 +156,12 @@ impl Corpus {
                 _ => {}
             }
         }
+        corpus.groups = GROUPS
+            .map(|name| {
+                let cases = corpus.cases.iter().enumerate().filter(|(_, case)| group(case) == name);
+                (name, cases.map(|(at, _)| at).collect())
+            })
+            .into();
         Ok(corpus)
     }
 
@@ -177,8 +196,7 @@ impl Corpus {
         if self.turns.is_empty() {
             return Ok(replay);
         }
-        let needed = || Error::invalid("a multi-turn corpus is replayed with the official package: --data");
-        let mut turns = multi_turn::Replay::new(Tasks::from_package(package.ok_or_else(needed)?, today)?);
+        let mut turns = multi_turn::Replay::new(self.tasks(package, today)?);
         for (line, record) in &self.turns {
             let differences = turns.record(record);
             replay.cases += 1;
@@ -191,11 +209,23 @@ impl Corpus {
         Ok(replay)
     }
 
+    /// The tasks of a package, which multi-turn cases need.
+    ///
+    /// # Errors
+    /// If there is no package, or its tasks cannot be read.
+    pub fn tasks(&self, package: Option<&Package>, today: [i64; 3]) -> Result<Tasks> {
+        let needed = || Error::invalid("a multi-turn corpus is replayed with the official package: --data");
+        Tasks::from_package(package.ok_or_else(needed)?, today)
+    }
+
     /// Replays the single-turn records and compares.
     pub fn replay(&self) -> Replay {
         let mut replay = Replay::default();
+        let mut arena = Arena::new();
         for case in &self.cases {
-            let decoded = case.decode();
+            arena.reset();
+            let node = case.decode(&arena, &self.texts);
+            let decoded = node.map(|node| node.to_value());
             let show = |value: Option<&Value>| {
                 value.map_or("failure".into(), |value| json::to_string(&value.encode()))
             };
@@ -203,7 +233,7 @@ impl Corpus {
                 (Some(a), Some(b)) => a.same(b),
                 (a, b) => a.is_none() == b.is_none(),
             };
-            let outcome = verdict(case.judge(&self.entries, decoded.as_ref()));
+            let outcome = verdict(case.judge(&arena, &self.entries, node));
             let (mut expected, mut found) = (case.verdict.clone(), outcome.to_owned());
             if !same {
                 expected = format!("{expected} {}", show(case.decoded.as_ref()));
@@ -212,7 +242,7 @@ impl Corpus {
                     found.push_str(" (in another order)");
                 }
             }
-            replay.compare(case.line, &case.input.to_value(), &expected, &found);
+            replay.compare(case.line, &case.input.to_value(&self.texts), &expected, &found);
         }
         for (line, record) in &self.others {
             let text = record.get("in").and_then(Value::as_str).unwrap_or_default();
@@ -236,71 +266,74 @@ impl Corpus {
         replay
     }
 
-    /// Decodes and checks every case `times` times and returns the processor time of the fastest round, in all and for the
-    /// cases of each path and language. Where the system does not tell a thread's processor time, it is the wall's.
-    pub fn time(&self, times: usize) -> Vec<(String, usize, Duration)> {
-        let group = |case: &Case| match (&case.input, case.format) {
-            (Input::Native(_), _) => "native",
-            (_, Format::Java) => "java",
-            (_, Format::JavaScript) => "javascript",
-            (_, Format::Python) => "python",
-            _ => "other formats",
-        };
-        let mut groups: Vec<&str> = vec!["all"];
-        groups.extend(["python", "native", "java", "javascript", "other formats"]);
-        groups
-            .into_iter()
-            .map(|name| {
-                let cases: Vec<&Case> =
-                    self.cases.iter().filter(|case| name == "all" || group(case) == name).collect();
-                let round = || {
-                    let start = Clock::start();
-                    for case in &cases {
-                        let decoded = case.decode();
-                        std::hint::black_box(case.judge(&self.entries, decoded.as_ref()));
-                    }
-                    start.elapsed()
-                };
-                (name.to_owned(), cases.len(), (0..times.max(1)).map(|_| round()).min().unwrap_or_default())
-            })
-            .collect()
-    }
-}
-
-/// A thread's processor time, so that a busy machine does not spoil a measurement.
-struct Clock {
-    wall: Instant,
-    processor: Option<Duration>,
-}
-
-impl Clock {
-    fn start() -> Self {
-        Self { processor: processor_time(), wall: Instant::now() }
+    /// The single-turn cases of a group of [`GROUPS`].
+    pub fn len_of(&self, group: &str) -> usize {
+        self.groups.iter().find(|(name, _)| *name == group).map_or(0, |(_, cases)| cases.len())
     }
 
-    fn elapsed(&self) -> Duration {
-        match (self.processor, processor_time()) {
-            (Some(start), Some(end)) => end.saturating_sub(start),
-            _ => self.wall.elapsed(),
+    /// Decodes and checks the cases of a group, once and on this thread, and says how many are right. To be timed: nothing is
+    /// compared, and nothing of one case helps another.
+    pub fn judge_all(&self, group: &str) -> usize {
+        let mut arena = Arena::new();
+        let mut right = 0;
+        let cases = self.groups.iter().filter(|(name, _)| *name == group).flat_map(|(_, cases)| cases);
+        for &at in cases {
+            let case = &self.cases[at];
+            arena.reset();
+            let decoded = case.decode(&arena, &self.texts);
+            right += usize::from(case.judge(&arena, &self.entries, decoded) == Outcome::Valid);
         }
+        right
+    }
+
+    /// The number of multi-turn cases.
+    pub fn turns(&self) -> usize {
+        self.turns.len()
+    }
+
+    /// Decodes and judges the multi-turn cases, once and on this thread, and says how many are right. To be timed. With `kept`
+    /// the tasks are loaded and their ground truths executed beforehand, as where many models are judged; without it this is done
+    /// again for each case, as in the official evaluation.
+    pub fn judge_turns(&self, tasks: &Tasks, kept: bool) -> usize {
+        let judge = |(case, (_, record)): (usize, &(usize, Value))| {
+            multi_turn::judge_record(tasks, record, case, kept)
+        };
+        self.turns.iter().enumerate().filter(|case| judge(*case) == Some(Verdict::Valid)).count()
     }
 }
 
-fn processor_time() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(Duration::from_nanos(text.split_whitespace().next()?.parse().ok()?))
+/// What single-turn cases are timed by: text of calls in a language, native calls, and the other return formats.
+pub const GROUPS: [&str; 5] = ["python", "native", "java", "javascript", "other formats"];
+
+fn group(case: &Case) -> &'static str {
+    match (&case.input, case.format) {
+        (Input::Native(_), _) => "native",
+        (_, Format::Java) => "java",
+        (_, Format::JavaScript) => "javascript",
+        (_, Format::Python) => "python",
+        _ => "other formats",
+    }
 }
 
-fn read_case(line: usize, record: &Value, places: &HashMap<String, usize>) -> Option<Case> {
+fn read_case(
+    line: usize,
+    record: &Value,
+    places: &HashMap<String, usize>,
+    texts: &mut String,
+) -> Option<Case> {
     let text = |name: &str| record.get(name).and_then(Value::as_str);
     let path = text("path")?;
     let category = text("cat")?.to_owned();
+    let mut keep = |text: &str| {
+        texts.push_str(text);
+        texts.len() - text.len()..texts.len()
+    };
     let input = match record.get("raw")? {
-        Value::Str(text) => Input::Text(text.to_string()),
+        Value::Str(text) => Input::Text(keep(text)),
         Value::List(calls) => {
             let one = |call: &Value| {
                 let [name, arguments] = call.as_list()? else { return None };
-                Some((name.as_str()?.to_owned(), arguments.as_str()?.to_owned()))
+                Some((keep(name.as_str()?), keep(arguments.as_str()?)))
             };
             Input::Native(calls.iter().map(one).collect::<Option<_>>()?)
         }

@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use super::multi_turn::{self, Tasks, Verdict};
 use super::package::{Model, Package, add_hint};
 use super::{
-    Entry, Format, Language, Outcome, Pairing, decode, decode_native, explain, is_call_list, judge,
-    judge_relevance, language,
+    Arena, Entry, Format, Language, Outcome, Pairing, decode_in, decode_native_in, explain, is_call_list,
+    judge, judge_relevance, language,
 };
 use crate::error::{Error, Result};
 use crate::value::json::{self, Layout};
-use crate::value::{Dict, Value};
+use crate::value::{Dict, Node, Value};
 
 /// The single-turn categories, in the benchmark's order.
 pub const SINGLE_TURN: [&str; 13] = [
@@ -297,21 +297,26 @@ impl Run<'_> {
     }
 
     /// What an answer says: calls, or nothing if decoding fails.
-    fn decoded(&self, answer: &Value, format: Format, tagged: bool) -> Option<Value> {
+    fn decoded<'a>(
+        &self,
+        arena: &'a Arena,
+        answer: &'a Value,
+        format: Format,
+        tagged: bool,
+    ) -> Option<Node<'a>> {
         if !self.model.native {
-            return decode(answer.as_str()?, format, tagged);
+            return decode_in(arena, answer.as_str()?, format, tagged);
         }
         let calls = match answer {
             Value::List(calls) => calls.as_slice(),
             Value::Str(text) if text.is_empty() => &[],
             _ => return None,
         };
-        let one = |call: &'_ Value| -> Option<(String, String)> {
+        let one = |call: &'a Value| -> Option<(&'a str, &'a str)> {
             let (name, arguments) = call.as_dict()?.iter().next()?;
-            Some((name.as_str()?.to_owned(), arguments.as_str()?.to_owned()))
+            Some((name.as_str()?, arguments.as_str()?))
         };
-        let calls: Vec<(String, String)> = calls.iter().map(one).collect::<Option<_>>()?;
-        decode_native(calls.iter().map(|(name, arguments)| (name.as_str(), arguments.as_str())))
+        decode_native_in(arena, calls.iter().map(one).collect::<Option<Vec<_>>>()?)
     }
 
     fn calls(&self, results: &[Value]) -> Result<Vec<Dict>> {
@@ -356,19 +361,22 @@ impl Run<'_> {
         let answer = result.get("result").ok_or_else(|| self.wrong_form(format!("{id}: no result")))?;
         let functions = question.get("function").cloned().unwrap_or_default();
         let entry = Entry::new(&functions, truth, language)?;
-        let decoded = self.decoded(answer, format, tagged);
+        let arena = Arena::new();
+        let node = self.decoded(&arena, answer, format, tagged);
         let mut record = self.head(id, Value::from(false));
         let mut add = |name: &str, value: Value| {
             record.insert(Value::from(name), value);
         };
-        match judge(&entry, decoded.as_ref(), pairing, self.model.underscores) {
+        let outcome = judge(&arena, &entry, node, pairing, self.model.underscores);
+        let decoded = if outcome == Outcome::Valid { None } else { node.map(|node| node.to_value()) };
+        match outcome {
             Outcome::Valid => return Ok(None),
             Outcome::Raise => {
                 return Err(self
                     .wrong_form(format!("{id}: the official checker raises at this entry of the package")));
             }
             Outcome::Invalid(kind) => match &decoded {
-                Some(Value::List(calls)) if decoded.as_ref().is_some_and(is_call_list) => {
+                Some(Value::List(calls)) if node.as_ref().is_some_and(is_call_list) => {
                     let explained =
                         explain(&functions, truth, language, calls, pairing, self.model.underscores);
                     let errors = explained
@@ -412,8 +420,9 @@ impl Run<'_> {
                 .and_then(Value::as_str)
                 .ok_or_else(|| self.wrong_form("a result without id"))?;
             let answer = result.get("result").ok_or_else(|| self.wrong_form(format!("{id}: no result")))?;
-            let decoded = self.decoded(answer, Format::Python, false);
-            let Outcome::Invalid(kind) = judge_relevance(decoded.as_ref(), self.category) else { continue };
+            let arena = Arena::new();
+            let decoded = self.decoded(&arena, answer, Format::Python, false);
+            let Outcome::Invalid(kind) = judge_relevance(decoded, self.category) else { continue };
             let text = if self.category.contains("irrelevance") {
                 "Valid syntax. Successfully decode AST when it should not."
             } else if decoded.is_some() {
@@ -424,7 +433,7 @@ impl Run<'_> {
             let mut record = self.head(id, Value::from(false));
             record.insert("prompt".into(), question);
             record.insert("model_result".into(), answer.clone());
-            record.insert("decoded_result".into(), decoded.unwrap_or_default());
+            record.insert("decoded_result".into(), decoded.unwrap_or_default().to_value());
             record.insert("error".into(), Value::List(vec![Value::from(text)]));
             record.insert("error_type".into(), Value::from(kind));
             wrong.push(record);

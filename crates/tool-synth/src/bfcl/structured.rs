@@ -1,11 +1,13 @@
-//! Answers in JSON and XML, the return formats of the format-sensitivity category.
+//! Answers in JSON, and Python literals in XML: the return formats of the format-sensitivity category.
 
-use super::decode::{between, call};
-use super::xml::{self, Element};
+use bumpalo::Bump;
+
+use super::decode::call_in;
+use super::quick::{self, Known};
 use crate::pyexpr::{self, Binary, Constant, Expr, Unary};
 use crate::value::json::{self, JsonError};
-use crate::value::text::{is_space, parse_float, parse_int};
-use crate::value::{Dict, Value};
+use crate::value::text::is_space;
+use crate::value::{Dict, Node, Stack, Value};
 
 /// The first list of objects in brackets: what the pattern `\[\s*\{.*?\}\s*(?:,\s*\{.*?\}\s*)*\]` finds. Whatever stands between, the match
 /// ends with the first bracket that follows a brace.
@@ -19,7 +21,7 @@ fn objects(text: &str) -> Option<&str> {
 }
 
 /// Calls as a JSON list of `{"function": …, "parameters": …}`.
-pub(super) fn decode_json(text: &str) -> Option<Value> {
+pub(super) fn decode_json<'a>(arena: &'a Bump, text: &'a str) -> Option<Node<'a>> {
     let text = match text.find('[') {
         Some(open) => match text[open..].rfind(']') {
             Some(close) => &text[open..=open + close],
@@ -28,68 +30,39 @@ pub(super) fn decode_json(text: &str) -> Option<Value> {
         None => text,
     };
     let text = objects(text).unwrap_or(text);
-    let value = match json::parse(text) {
-        Ok(value) => value,
-        Err(JsonError::Syntax { .. }) => return Some(Value::List(Vec::new())),
-        Err(_) => return None,
-    };
-    let items = match value {
-        Value::List(items) => items,
+    let items = match json::read(arena, text) {
+        Ok(Node::List(items)) => items,
         // Iterating text or an object gives no dictionaries.
-        Value::Str(_) | Value::Dict(_) => return Some(Value::List(Vec::new())),
-        _ => return None,
+        Ok(Node::Str(_) | Node::Dict(_)) | Err(JsonError::Syntax { .. }) => return Some(Node::List(&[])),
+        Ok(_) | Err(_) => return None,
     };
-    let mut calls = Vec::new();
+    let mut calls = Stack::new_in(arena);
     for item in items {
-        if let Value::Dict(dict) = item {
-            let name = dict
-                .get_str("function")
-                .filter(|name| name.is_hashable() && dict.contains_str("parameters"))?;
-            calls.push(call(name.clone(), dict.get_str("parameters")?.clone()));
+        if let Node::Dict(members) = item {
+            let member = |name: &str| {
+                let is = |(key, _): &&(Node<'a>, Node<'a>)| matches!(key, Node::Str(key) if *key == name);
+                members.iter().find(is).map(|(_, value)| *value)
+            };
+            let name = member("function").filter(Node::is_hashable)?;
+            calls.push(call_in(arena, name, member("parameters")?));
         }
     }
-    Some(Value::List(calls))
+    Some(Node::List(calls.into_bump_slice()))
 }
 
-/// Calls as XML; `verbose` if values are attributes.
-pub(super) fn decode_xml(text: &str, verbose: bool) -> Option<Value> {
-    let inner = between(text, "<functions>", "</functions>")?;
-    let root = xml::parse(&format!("<functions>{inner}</functions>"))?;
-    let mut calls = Vec::new();
-    for function in root.children("function") {
-        let name = function.attribute("name")?;
-        let container =
-            if verbose { function.children("params").next().unwrap_or(function) } else { function };
-        let mut arguments = Dict::new();
-        for parameter in container.children("param") {
-            let name = parameter.attribute("name");
-            if name.is_none() && !verbose {
-                return None;
-            }
-            let value = if verbose { parameter.attribute("value").unwrap_or("") } else { text_of(parameter) };
-            let value = typed(value, parameter.attribute("type").unwrap_or("string"))?;
-            arguments.insert(name.map_or(Value::None, Value::from), value);
-        }
-        calls.push(call(Value::from(name), Value::Dict(arguments)));
+/// The value of a Python literal; nothing if it is none.
+pub(super) fn literal_in<'a>(arena: &'a Bump, text: &'a str) -> Option<Node<'a>> {
+    let text = text.trim_start_matches([' ', '\t']);
+    match quick::python::literal(arena, text) {
+        Some(Known::Value(value)) => Some(value),
+        Some(Known::Failure) => None,
+        None => Some(Node::copy_of(&literal_by_grammar(text)?, arena)),
     }
-    Some(Value::List(calls))
 }
 
-fn text_of(element: &Element) -> &str {
-    element.text.trim_matches(is_space)
-}
-
-fn typed(text: &str, kind: &str) -> Option<Value> {
-    Some(match kind {
-        "integer" => Value::Int(parse_int(text)?),
-        "float" => Value::Float(parse_float(text)?),
-        "boolean" => Value::Bool(text.to_lowercase() == "true"),
-        "null" => Value::None,
-        "array" | "tuple" | "object" | "dict" => {
-            literal(&pyexpr::parse(text.trim_start_matches([' ', '\t'])).ok()?)?
-        }
-        _ => Value::from(text),
-    })
+/// [`literal_in`] by the whole grammar.
+pub(super) fn literal_by_grammar(text: &str) -> Option<Value> {
+    literal(&pyexpr::parse(text.trim_start_matches([' ', '\t'])).ok()?)
 }
 
 /// Python's `ast.literal_eval`.

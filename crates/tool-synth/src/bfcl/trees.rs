@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use tree_sitter::{Language, Node, Parser, Tree};
+use bumpalo::Bump;
+use tree_sitter::{Language, Node as Branch, Parser, Tree};
 
 use super::decode::call;
 use super::quick::javascript::without_quotes;
 use super::quick::{Known, java, javascript};
-use crate::value::{Dict, Str, Value};
+use crate::value::{Dict, Node, Str, Value};
 
 /// Python's recursion limit, about. Nothing that a test asks for comes near.
 const MAX_DEPTH: usize = 400;
@@ -33,11 +34,11 @@ fn tree(parser: &RefCell<Parser>, source: &str) -> Option<Tree> {
 }
 
 /// The first call in Java source; an empty dictionary if there is none.
-pub(super) fn decode_java(source: &str) -> Option<Value> {
-    match java::decode(source) {
+pub(super) fn decode_java<'a>(arena: &'a Bump, source: &'a str) -> Option<Node<'a>> {
+    match java::decode(arena, source) {
         Some(Known::Value(value)) => Some(value),
         Some(Known::Failure) => None,
-        None => java_by_grammar(source),
+        None => Some(Node::copy_of(&java_by_grammar(source)?, arena)),
     }
 }
 
@@ -53,7 +54,7 @@ struct Java<'a> {
 
 impl<'a> Java<'a> {
     /// The text of a node, by the official slice: byte offsets counted as characters.
-    fn text(&self, node: Node<'_>) -> Cow<'a, str> {
+    fn text(&self, node: Branch<'_>) -> Cow<'a, str> {
         let (start, end) = (node.start_byte(), node.end_byte());
         if self.source.is_ascii() {
             return Cow::Borrowed(&self.source[start..end]);
@@ -62,7 +63,7 @@ impl<'a> Java<'a> {
     }
 
     /// The first call in pre-order. Outer nothing if the official decoder raises.
-    fn find(&self, node: Node<'_>, depth: usize) -> Option<Option<Value>> {
+    fn find(&self, node: Branch<'_>, depth: usize) -> Option<Option<Value>> {
         if depth > MAX_DEPTH {
             return None;
         }
@@ -82,7 +83,7 @@ impl<'a> Java<'a> {
         Some(Some(call(Value::from(name), Value::Dict(self.arguments(arguments)?))))
     }
 
-    fn arguments(&self, node: Node<'_>) -> Option<Dict> {
+    fn arguments(&self, node: Branch<'_>) -> Option<Dict> {
         let mut arguments = Dict::new();
         for child in children(node) {
             let (name, value) = match child.kind() {
@@ -100,7 +101,7 @@ impl<'a> Java<'a> {
         Some(arguments)
     }
 
-    fn render(&self, node: Node<'_>, nested: bool, depth: usize) -> Option<String> {
+    fn render(&self, node: Branch<'_>, nested: bool, depth: usize) -> Option<String> {
         if depth > MAX_DEPTH {
             return None;
         }
@@ -143,11 +144,11 @@ impl<'a> Java<'a> {
 }
 
 /// The call of the first expression statement that is one; `None` if there is none.
-pub(super) fn decode_javascript(source: &str) -> Option<Value> {
-    match javascript::decode(source) {
+pub(super) fn decode_javascript<'a>(arena: &'a Bump, source: &'a str) -> Option<Node<'a>> {
+    match javascript::decode(arena, source) {
         Some(Known::Value(value)) => Some(value),
         Some(Known::Failure) => None,
-        None => javascript_by_grammar(source),
+        None => Some(Node::copy_of(&javascript_by_grammar(source)?, arena)),
     }
 }
 
@@ -157,7 +158,7 @@ fn javascript_by_grammar(source: &str) -> Option<Value> {
     if root.kind() != "program" {
         return Some(Value::None);
     }
-    let text = |node: Node<'_>| &source[node.byte_range()];
+    let text = |node: Branch<'_>| &source[node.byte_range()];
     for statement in children(root).filter(|child| child.kind() == "expression_statement") {
         let Some(found) = children(statement).find(|child| child.kind() == "call_expression") else {
             continue;
@@ -181,7 +182,7 @@ fn javascript_by_grammar(source: &str) -> Option<Value> {
     Some(Value::None)
 }
 
-fn children(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+fn children(node: Branch<'_>) -> impl Iterator<Item = Branch<'_>> {
     (0..node.child_count()).filter_map(move |at| node.child(at))
 }
 
@@ -439,13 +440,13 @@ mod tests {
 
     fn assert_agreement(
         source: &str,
-        quick: Option<Known<Value>>,
+        quick: Option<Known<Node<'_>>>,
         grammar: impl Fn(&str) -> Option<Value>,
     ) -> Result<(), TestCaseError> {
         let expected = match quick {
             None => return Ok(()),
             Some(Known::Failure) => None,
-            Some(Known::Value(value)) => Some(value),
+            Some(Known::Value(value)) => Some(value.to_value()),
         };
         let found = grammar(source);
         let same = match (&expected, &found) {
@@ -464,8 +465,9 @@ mod tests {
             tape in vec(any::<u16>(), 0..120), edits in vec(any::<(u16, u16)>(), 0..3), edited in any::<bool>(),
         ) {
             let source = source(&tape, if edited { &edits } else { &[] });
-            assert_agreement(&source, java::decode(&source), java_by_grammar)?;
-            assert_agreement(&source, javascript::decode(&source), javascript_by_grammar)?;
+            let arena = Bump::new();
+            assert_agreement(&source, java::decode(&arena, &source), java_by_grammar)?;
+            assert_agreement(&source, javascript::decode(&arena, &source), javascript_by_grammar)?;
         }
     }
 
@@ -476,7 +478,7 @@ mod tests {
             "a.B.c(x=1, y = \"e\", z=new int[]{1, 2}, w=new HashMap<String, Object>() {{ put(\"k\", 1); }})",
             "f(x=new ArrayList<>(Arrays.asList(\"a\", 2.5f)), y=-5L, z=foo.bar(a, 'b'), u=A.class, v=1 + b)",
         ] {
-            assert!(matches!(java::decode(text), Some(Known::Value(_))), "{text}");
+            assert!(matches!(java::decode(&Bump::new(), text), Some(Known::Value(_))), "{text}");
         }
         for text in [
             "f(x={'a': 1})",
@@ -486,17 +488,17 @@ mod tests {
             "f(name=1, name=2, count=300)",
             "f(x=new int[3], name = \"c\")",
         ] {
-            assert_eq!(java::decode(text), Some(Known::Failure), "{text}");
+            assert!(matches!(java::decode(&Bump::new(), text), Some(Known::Failure)), "{text}");
         }
         for text in [
             "f(x=1, y = 'a', z=[1, {b: \"c\"}], g=() => 1)",
             "a.f(x=new Date(), y=a.b(c)[0], true)",
             "f(x=1), g()",
         ] {
-            assert!(matches!(javascript::decode(text), Some(Known::Value(_))), "{text}");
+            assert!(matches!(javascript::decode(&Bump::new(), text), Some(Known::Value(_))), "{text}");
         }
         for text in ["f(x=10L)", "f(x=1, x=2)", "f(x=new int[]{1})", "f(x=(int) 3)"] {
-            assert_eq!(javascript::decode(text), Some(Known::Failure), "{text}");
+            assert!(matches!(javascript::decode(&Bump::new(), text), Some(Known::Failure)), "{text}");
         }
     }
 }

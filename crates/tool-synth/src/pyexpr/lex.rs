@@ -383,24 +383,34 @@ fn is_identifier(word: &str) -> bool {
 
 /// Whether a word is a keyword of Python.
 pub(crate) fn is_keyword(word: &str) -> bool {
-    (2..=8).contains(&word.len()) && (is_expression_keyword(word) || is_reserved(word))
+    is_expression_keyword(word) || is_reserved(word)
 }
 
 /// Whether a word is a keyword that expressions use.
+#[rustfmt::skip]
 pub(crate) fn is_expression_keyword(word: &str) -> bool {
-    const USED: [&str; 16] = [
-        "False", "None", "True", "and", "async", "await", "else", "for", "from", "if", "in", "is", "lambda",
-        "not", "or", "yield",
-    ];
-    USED.contains(&word)
+    match word.len() {
+        2 => matches!(word, "if" | "in" | "is" | "or"),
+        3 => matches!(word, "and" | "for" | "not"),
+        4 => matches!(word, "None" | "True" | "else" | "from"),
+        5 => matches!(word, "False" | "async" | "await" | "yield"),
+        6 => word == "lambda",
+        _ => false,
+    }
 }
 
+#[rustfmt::skip]
 fn is_reserved(word: &str) -> bool {
-    const RESERVED: [&str; 19] = [
-        "as", "assert", "break", "class", "continue", "def", "del", "elif", "except", "finally", "global",
-        "import", "nonlocal", "pass", "raise", "return", "try", "while", "with",
-    ];
-    (2..=8).contains(&word.len()) && RESERVED.contains(&word)
+    match word.len() {
+        2 => word == "as",
+        3 => matches!(word, "def" | "del" | "try"),
+        4 => matches!(word, "elif" | "pass" | "with"),
+        5 => matches!(word, "break" | "class" | "raise" | "while"),
+        6 => matches!(word, "assert" | "except" | "global" | "import" | "return"),
+        7 => word == "finally",
+        8 => matches!(word, "continue" | "nonlocal"),
+        _ => false,
+    }
 }
 
 /// A name in the form in which Python compares it (NFKC).

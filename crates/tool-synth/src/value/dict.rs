@@ -31,6 +31,13 @@ impl Dict {
         Self { members: Vec::with_capacity(capacity), index: None }
     }
 
+    /// A dictionary of members whose keys differ, which is not looked at again.
+    pub(crate) fn from_distinct(members: impl Iterator<Item = (Value, Value)>) -> Self {
+        let mut dict = Self { members: members.collect(), index: None };
+        dict.reindex();
+        dict
+    }
+
     /// The number of members.
     pub fn len(&self) -> usize {
         self.members.len()

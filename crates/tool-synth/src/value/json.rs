@@ -3,8 +3,10 @@
 //! It reads `NaN`, `Infinity` and `-Infinity`, keeps integers whole, and of a name that comes twice the last value
 //! counts, at the place of the first.
 
+use bumpalo::Bump;
+
 use super::text::{MAX_INT_DIGITS, float_repr};
-use super::{Dict, Int, Str, Value};
+use super::{Node, Stack, Value, dictionary};
 
 /// How deep lists and objects may be nested; Python gives up near its recursion limit.
 pub const MAX_DEPTH: usize = 980;
@@ -32,7 +34,22 @@ pub enum JsonError {
 /// # Errors
 /// If Python's `json.loads` would raise.
 pub fn parse(text: &str) -> Result<Value, JsonError> {
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0 };
+    Ok(read(&Bump::new(), text)?.to_value())
+}
+
+/// Reads one JSON value into an arena.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn read<'a>(arena: &'a Bump, text: &'a str) -> Result<Node<'a>, JsonError> {
+    let mut reader = Reader {
+        arena,
+        text,
+        bytes: text.as_bytes(),
+        at: 0,
+        items: Stack::new_in(arena),
+        members: Stack::new_in(arena),
+    };
     reader.skip_blanks();
     let value = reader.value(0)?;
     reader.skip_blanks();
@@ -40,27 +57,47 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
 }
 
 struct Reader<'a> {
+    arena: &'a Bump,
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    /// The items of the lists that are being read.
+    items: Stack<'a, Node<'a>>,
+    /// The members of the objects that are being read.
+    members: Stack<'a, (Node<'a>, Node<'a>)>,
 }
 
-impl Reader<'_> {
+/// What text may hold without a second look.
+static PLAIN: [bool; 256] = {
+    let mut table = [true; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = false;
+        byte += 1;
+    }
+    table[b'"' as usize] = false;
+    table[b'\\' as usize] = false;
+    table
+};
+
+impl<'a> Reader<'a> {
     fn error(&self) -> JsonError {
         JsonError::Syntax { at: self.at }
     }
 
+    #[inline]
     fn peek(&self) -> u8 {
         self.bytes.get(self.at).copied().unwrap_or(0)
     }
 
+    #[inline]
     fn skip_blanks(&mut self) {
         while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
             self.at += 1;
         }
     }
 
-    fn word(&mut self, word: &str, value: Value) -> Result<Value, JsonError> {
+    fn word(&mut self, word: &str, value: Node<'a>) -> Result<Node<'a>, JsonError> {
         if self.bytes[self.at..].starts_with(word.as_bytes()) {
             self.at += word.len();
             Ok(value)
@@ -69,21 +106,21 @@ impl Reader<'_> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, JsonError> {
+    fn value(&mut self, depth: usize) -> Result<Node<'a>, JsonError> {
         if depth > MAX_DEPTH {
             return Err(JsonError::Depth);
         }
         match self.peek() {
-            b'"' => self.string().map(Value::Str),
+            b'"' => self.string().map(Node::Str),
             b'{' => self.object(depth),
             b'[' => self.array(depth),
-            b'n' => self.word("null", Value::None),
-            b't' => self.word("true", Value::Bool(true)),
-            b'f' => self.word("false", Value::Bool(false)),
-            b'N' => self.word("NaN", Value::Float(f64::NAN)),
-            b'I' => self.word("Infinity", Value::Float(f64::INFINITY)),
+            b'n' => self.word("null", Node::None),
+            b't' => self.word("true", Node::Bool(true)),
+            b'f' => self.word("false", Node::Bool(false)),
+            b'N' => self.word("NaN", Node::Float(f64::NAN)),
+            b'I' => self.word("Infinity", Node::Float(f64::INFINITY)),
             b'-' if self.bytes.get(self.at + 1) == Some(&b'I') => {
-                self.word("-Infinity", Value::Float(f64::NEG_INFINITY))
+                self.word("-Infinity", Node::Float(f64::NEG_INFINITY))
             }
             b'-' | b'0'..=b'9' => self.number(),
             _ => Err(self.error()),
@@ -98,7 +135,7 @@ impl Reader<'_> {
         self.at - start
     }
 
-    fn number(&mut self) -> Result<Value, JsonError> {
+    fn number(&mut self) -> Result<Node<'a>, JsonError> {
         let start = self.at;
         if self.peek() == b'-' {
             self.at += 1;
@@ -130,35 +167,45 @@ impl Reader<'_> {
         }
         let text = &self.text[start..self.at];
         if float {
-            return text.parse().map(Value::Float).map_err(|_| self.error());
+            return text.parse().map(Node::Float).map_err(|_| self.error());
+        }
+        if length <= 18 {
+            return text.parse().map(Node::Int).map_err(|_| self.error());
         }
         if length > MAX_INT_DIGITS {
             return Err(JsonError::Digits);
         }
-        text.parse::<Int>().map(Value::Int).map_err(|_| self.error())
+        Node::from_digits(self.arena, text).ok_or_else(|| self.error())
     }
 
-    fn string(&mut self) -> Result<Str, JsonError> {
+    /// Walks over what text may hold as it is.
+    #[inline]
+    fn skip_plain(&mut self) -> &'a str {
+        let start = self.at;
+        while self.at < self.bytes.len() && PLAIN[usize::from(self.bytes[self.at])] {
+            self.at += 1;
+        }
+        &self.text[start..self.at]
+    }
+
+    fn string(&mut self) -> Result<&'a str, JsonError> {
         self.at += 1;
         let start = self.at;
-        let plain = self.bytes[start..].iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
-        let plain = plain.ok_or(JsonError::Syntax { at: start })?;
-        self.at += plain;
+        let plain = self.skip_plain();
+        if self.at == self.bytes.len() {
+            return Err(JsonError::Syntax { at: start });
+        }
         if self.peek() == b'"' {
             self.at += 1;
-            return Ok(Str::from(&self.text[start..start + plain]));
+            return Ok(plain);
         }
-        let mut out = Str::from(&self.text[start..self.at]);
+        let mut out = String::from(plain);
         loop {
-            let start = self.at;
-            while self.at < self.bytes.len() && !matches!(self.bytes[self.at], b'"' | b'\\' | 0..=0x1f) {
-                self.at += 1;
-            }
-            out.push_str(&self.text[start..self.at]);
+            out.push_str(self.skip_plain());
             match self.peek() {
                 b'"' => {
                     self.at += 1;
-                    return Ok(out);
+                    return Ok(self.arena.alloc_str(&out));
                 }
                 b'\\' => {
                     self.at += 1;
@@ -214,36 +261,39 @@ impl Reader<'_> {
         Ok(value)
     }
 
-    fn array(&mut self, depth: usize) -> Result<Value, JsonError> {
+    fn array(&mut self, depth: usize) -> Result<Node<'a>, JsonError> {
         self.at += 1;
-        let mut items = Vec::new();
+        let start = self.items.len();
         self.skip_blanks();
         if self.peek() == b']' {
             self.at += 1;
-            return Ok(Value::List(items));
+            return Ok(Node::List(&[]));
         }
         loop {
             self.skip_blanks();
-            items.push(self.value(depth + 1)?);
+            let item = self.value(depth + 1)?;
+            self.items.push(item);
             self.skip_blanks();
             match self.peek() {
                 b',' => self.at += 1,
                 b']' => {
                     self.at += 1;
-                    return Ok(Value::List(items));
+                    let items = self.arena.alloc_slice_copy(&self.items[start..]);
+                    self.items.truncate(start);
+                    return Ok(Node::List(items));
                 }
                 _ => return Err(self.error()),
             }
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value, JsonError> {
+    fn object(&mut self, depth: usize) -> Result<Node<'a>, JsonError> {
         self.at += 1;
-        let mut dict = Dict::new();
+        let start = self.members.len();
         self.skip_blanks();
         if self.peek() == b'}' {
             self.at += 1;
-            return Ok(Value::Dict(dict));
+            return Ok(Node::Dict(&[]));
         }
         loop {
             self.skip_blanks();
@@ -258,13 +308,13 @@ impl Reader<'_> {
             self.at += 1;
             self.skip_blanks();
             let value = self.value(depth + 1)?;
-            dict.insert(Value::Str(key), value);
+            self.members.push((Node::Str(key), value));
             self.skip_blanks();
             match self.peek() {
                 b',' => self.at += 1,
                 b'}' => {
                     self.at += 1;
-                    return Ok(Value::Dict(dict));
+                    return Ok(Node::Dict(dictionary(self.arena, &mut self.members, start)));
                 }
                 _ => return Err(self.error()),
             }

@@ -1,7 +1,7 @@
 //! The checker: after each turn the model's instances must be in the state of the ground truth's, and the ground truth's
 //! results must be among the model's.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::decode::Call;
 use super::error::{Fallible, Kind};
@@ -108,7 +108,7 @@ struct Turn {
 pub struct Task {
     id: String,
     start: World,
-    ground_truth: Vec<Vec<String>>,
+    ground_truth: Arc<[Vec<String>]>,
     turns: Result<Vec<Turn>, String>,
     /// A string of the ground truth holds a method's name before a bracket: results depend on the model's name.
     named: bool,
@@ -120,7 +120,12 @@ impl Task {
     /// # Errors
     /// If the entry has no `id`, `initial_config` or `involved_classes` of the right form, names an unknown class, or a
     /// scenario does not load.
-    pub fn new(entry: &Value, ground_truth: Vec<Vec<String>>, settings: &Settings) -> Fallible<Task> {
+    pub fn new(
+        entry: &Value,
+        ground_truth: impl Into<Arc<[Vec<String>]>>,
+        settings: &Settings,
+    ) -> Fallible<Task> {
+        let ground_truth = ground_truth.into();
         use super::error::Exception;
         let id =
             entry.get("id").and_then(Value::as_str).ok_or_else(|| Exception::other("an entry without id"))?;
@@ -141,7 +146,9 @@ impl Task {
             .ok_or_else(|| Exception::other(format!("{id}: no initial_config")))?;
         let start = World::new(&known, scenario, settings)?;
         let class_of = |name: &str| find_method(name).filter(|f| start.has(f.class)).map(|f| f.class);
-        let named = ground_truth.iter().flatten().any(|c| {
+        // Without a second bracket none stands in a string.
+        let brackets = |call: &&String| call.bytes().filter(|byte| *byte == b'(').count() > 1;
+        let named = ground_truth.iter().flatten().filter(brackets).any(|c| {
             let text = |prefix| rewrite::prepare(c, prefix, class_of).ok().map(|t| t.into_owned());
             text("a") != text("b")
         });
@@ -163,7 +170,7 @@ impl Task {
     fn execute_ground_truth(&self, model: &str) -> Result<Vec<Turn>, String> {
         let mut world = self.world(&format!("{model}_ground_truth"));
         let mut turns = Vec::with_capacity(self.ground_truth.len());
-        for calls in &self.ground_truth {
+        for calls in &*self.ground_truth {
             let mut results = Vec::with_capacity(calls.len());
             for call in calls {
                 match Reply::new(world.run(call)) {
@@ -251,7 +258,7 @@ impl Task {
             Outcome::Text(text) | Outcome::Unsupported(text) => text,
         };
         let mut results = Vec::new();
-        for (steps, calls) in turns.iter().zip(&self.ground_truth).take(last + 1) {
+        for (steps, calls) in turns.iter().zip(&*self.ground_truth).take(last + 1) {
             let mut execute =
                 |calls: &Vec<Call>| calls.iter().map(|call| text(call.execute(&mut world))).collect();
             let ours = steps.iter().map(&mut execute).collect();

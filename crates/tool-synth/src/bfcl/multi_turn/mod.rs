@@ -47,6 +47,7 @@ pub use dates::today;
 pub use decode::{Call, decode_native, decode_prompted};
 pub use error::{Exception, Fallible, Kind};
 pub use long_context::LongContext;
+pub(crate) use replay::judge_record;
 pub use replay::{CATEGORIES, Difference, Replay, Tasks};
 pub use score::{Explanation, Scores, explain, judge};
 pub use signature::{Default, Method};

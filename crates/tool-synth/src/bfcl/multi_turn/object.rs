@@ -352,6 +352,27 @@ impl From<&crate::value::Value> for Object {
     }
 }
 
+impl From<&crate::value::Node<'_>> for Object {
+    fn from(node: &crate::value::Node<'_>) -> Self {
+        use crate::value::Node;
+        let all = |items: &[Node<'_>]| Arc::new(items.iter().map(Object::from).collect::<Vec<_>>());
+        match node {
+            Node::None => Object::None,
+            Node::Bool(b) => Object::Bool(*b),
+            Node::Int(i) => Object::Int(*i),
+            Node::Float(f) => Object::Float(*f),
+            Node::Str(s) => Object::str(s),
+            Node::List(v) => Object::List(all(v)),
+            Node::Tuple(v) => Object::Tuple(all(v)),
+            Node::Set(v) => Object::Set(all(v)),
+            Node::Dict(d) => {
+                Object::from(Dict(d.iter().map(|(k, v)| (Object::from(k), Object::from(v))).collect()))
+            }
+            Node::Big(_) | Node::Complex(..) | Node::Bytes(_) => Object::from(&node.to_value()),
+        }
+    }
+}
+
 impl From<&Object> for crate::value::Value {
     /// A number of another library becomes its printed form.
     fn from(object: &Object) -> Self {

@@ -1,17 +1,17 @@
 //! Python's `random.Random`, seeded with an integer.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use num_bigint::BigInt;
 use rand_mt::Mt;
 
-/// Words made ready when a generator is seeded: enough for nearly every scenario, and clones share them.
+/// Words made ready when the first is drawn: enough for nearly every scenario, and clones share them.
 const READY: usize = 64;
 
 /// A Mersenne Twister in the state that Python's seeding by an integer gives. Cheap to clone until its first words are used up.
 #[derive(Clone, Debug)]
 pub struct Random {
-    ready: Arc<[u32; READY]>,
+    ready: Arc<OnceLock<[u32; READY]>>,
     used: usize,
     /// The generator itself, once the ready words are used up.
     beyond: Option<Box<Mt>>,
@@ -23,15 +23,18 @@ impl Random {
     pub fn new(seed: &BigInt) -> Self {
         let key: Arc<[u32]> = seed.magnitude().to_u32_digits().into();
         let key = if key.is_empty() { Arc::from([0u32]) } else { key };
-        let mut twister = Mt::new_with_key(key.iter().copied());
-        let ready = Arc::new(std::array::from_fn(|_| twister.next_u32()));
-        Random { ready, used: 0, beyond: None, key }
+        Random { ready: Arc::default(), used: 0, beyond: None, key }
     }
 
     fn word(&mut self) -> u32 {
         if self.used < READY {
+            let key = &self.key;
+            let ready = self.ready.get_or_init(|| {
+                let mut twister = Mt::new_with_key(key.iter().copied());
+                std::array::from_fn(|_| twister.next_u32())
+            });
             self.used += 1;
-            return self.ready[self.used - 1];
+            return ready[self.used - 1];
         }
         let key = &self.key;
         self.beyond

@@ -21,7 +21,16 @@ pub const CATEGORIES: [&str; 4] =
 /// The tasks of a benchmark package, by id.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
-    by_id: HashMap<String, Arc<Task>>,
+    by_id: HashMap<String, Arc<Source>>,
+}
+
+/// A task and what it was made of.
+#[derive(Debug)]
+struct Source {
+    task: Task,
+    question: Value,
+    truth: Arc<[Vec<String>]>,
+    settings: Settings,
 }
 
 impl Tasks {
@@ -62,10 +71,12 @@ impl Tasks {
                 let truth = turns
                     .iter()
                     .map(texts)
-                    .collect::<Option<Vec<_>>>()
+                    .collect::<Option<Arc<[_]>>>()
                     .ok_or_else(|| wrong("ground_truth is no list of lists of calls".into()))?;
-                let task = Task::new(question, truth, &settings).map_err(|e| wrong(e.text))?;
-                by_id.insert(task.id().to_owned(), Arc::new(task));
+                let task = Task::new(question, truth.clone(), &settings).map_err(|e| wrong(e.text))?;
+                let id = task.id().to_owned();
+                let source = Source { task, question: question.clone(), truth, settings: settings.clone() };
+                by_id.insert(id, Arc::new(source));
             }
         }
         Ok(Tasks { by_id })
@@ -73,12 +84,12 @@ impl Tasks {
 
     /// The task of this id.
     pub fn get(&self, id: &str) -> Option<&Task> {
-        self.by_id.get(id).map(|t| &**t)
+        self.by_id.get(id).map(|source| &source.task)
     }
 
     /// All tasks.
     pub fn iter(&self) -> impl Iterator<Item = &Task> {
-        self.by_id.values().map(|t| &**t)
+        self.by_id.values().map(|source| &source.task)
     }
 }
 
@@ -107,6 +118,19 @@ fn decode(raw: &Value) -> Option<Answer> {
     raw.as_list()?.iter().map(|turn| turn.as_list()?.iter().map(step).collect::<Option<Vec<_>>>()).collect()
 }
 
+/// The verdict on a record's answer alone, for timing: decoding and checking, no comparison. Unless the tasks are kept, its task is
+/// loaded and its ground truth executed anew.
+pub(crate) fn judge_record(tasks: &Tasks, record: &Value, case: usize, kept: bool) -> Option<Verdict> {
+    let source = tasks.by_id.get(record.get("id")?.as_str()?)?;
+    let answer = decode(record.get("raw")?)?;
+    let model = format!("m{case}");
+    if kept {
+        return Some(source.task.check(&answer, &model));
+    }
+    let task = Task::new(&source.question, source.truth.clone(), &source.settings).ok()?;
+    Some(task.check(&answer, &model))
+}
+
 /// The text as the corpus keeps it: long ones as the start of their digest.
 fn digest(text: &str) -> String {
     if text.len() <= 160 || text.chars().count() <= 160 {
@@ -131,12 +155,6 @@ impl Replay {
     /// Cases without a verdict of ours; each is also a difference.
     pub fn unsupported(&self) -> usize {
         self.unsupported
-    }
-
-    /// Our verdict on a record's answer alone, for timing: decoding and checking, no comparison.
-    pub fn judge(&self, record: &Value, case: usize) -> Option<Verdict> {
-        let task = self.tasks.get(record.get("id")?.as_str()?)?;
-        Some(task.check(&decode(record.get("raw")?)?, &format!("m{case}")))
     }
 
     /// Compares verdict, error type and the result of every call with a record of kind `mt`. Records of other kinds are passed over.

@@ -1,8 +1,10 @@
 //! A world: one instance of each class that a task involves, stepped by calls.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, LazyLock};
 
+use super::decode::ROOM;
 use super::error::{Exception, Fallible, Kind};
 use super::file_system::{self, FileSystem};
 use super::long_context::LongContext;
@@ -16,8 +18,10 @@ use super::trading::{self, Trading};
 use super::travel::{self, Travel};
 use super::vehicle::{self, Vehicle};
 use super::{evaluate, math};
+use crate::bfcl::Arena;
+use crate::bfcl::quick::python::plain_call;
 use crate::pyexpr;
-use crate::value::Value;
+use crate::value::{Node, Value};
 
 /// A simulated class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,12 +100,28 @@ pub struct Found {
     pub method: &'static Method,
 }
 
-static METHODS: LazyLock<HashMap<&'static str, Found>> = LazyLock::new(|| {
+static METHODS: LazyLock<HashMap<&'static str, Found, BuildHasherDefault<Short>>> = LazyLock::new(|| {
     Class::ALL
         .into_iter()
         .flat_map(|class| class.methods().iter().map(move |method| (method.name, Found { class, method })))
         .collect()
 });
+
+/// A hash of short names that nobody chooses to collide (FNV-1a).
+#[derive(Default)]
+struct Short(u64);
+
+impl Hasher for Short {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// The class that has a method of this name; no two have the same.
 pub fn find_method(name: &str) -> Option<Found> {
@@ -238,6 +258,9 @@ impl World {
     }
 
     pub(super) fn run(&mut self, call: &str) -> Fallible<Object> {
+        if let Some(result) = self.run_plain(call) {
+            return result;
+        }
         let prepared = super::rewrite::prepare(call, &self.prefix, |name| {
             find_method(name).filter(|f| self.has(f.class)).map(|f| f.class)
         })?;
@@ -249,6 +272,22 @@ impl World {
             return Err(Exception::unsupported("a repeated keyword"));
         }
         evaluate::evaluate(&parsed, Some(self))
+    }
+
+    /// Executes a call that has nothing to be rewritten and only named literals as arguments; nothing if it is another one.
+    fn run_plain(&mut self, call: &str) -> Option<Fallible<Object>> {
+        if call.bytes().filter(|byte| *byte == b'(').count() != 1 {
+            return None;
+        }
+        let arena = Arena::with_capacity(ROOM);
+        let (name, arguments) = plain_call(&arena, call)?;
+        find_method(name).filter(|found| self.has(found.class))?;
+        let named = arguments.iter().map(|(key, value)| match key {
+            Node::Str(key) => Some((*key, Object::from(value))),
+            _ => None,
+        });
+        let named = named.collect::<Option<Vec<_>>>()?;
+        Some(self.call(name, Vec::new(), named))
     }
 
     /// The compared state: for each class a dictionary of attributes; of files, the tree of their contents.

@@ -4,16 +4,18 @@
 //! tree-sitter mends errors: it skips tokens, which leaves an error in the tree, or puts in one token that completes a rule and
 //! after which the next token fits. Where no token does, there will be an error, whatever follows.
 
-use std::borrow::Cow;
+use bumpalo::Bump;
+use bumpalo::collections::String;
 
 use super::Known;
 use super::source::{MAX_OPERANDS, Source};
-use crate::bfcl::decode::call;
-use crate::value::{Dict, Str, Value};
+use crate::bfcl::decode::call_in;
+use crate::value::{Node, Stack, dictionary};
 
 /// The calls in Java source; nothing if the grammar has to decide.
-pub(in crate::bfcl) fn decode(text: &str) -> Option<Known<Value>> {
-    let mut reader = Java { source: Source::new(text), ascii: text.is_ascii(), failed: false, raises: false };
+pub(in crate::bfcl) fn decode<'a>(arena: &'a Bump, text: &'a str) -> Option<Known<Node<'a>>> {
+    let mut reader =
+        Java { arena, source: Source::new(text), ascii: text.is_ascii(), failed: false, raises: false };
     let found = reader.program();
     if reader.failed {
         return Some(Known::Failure);
@@ -30,6 +32,7 @@ pub(in crate::bfcl) fn decode(text: &str) -> Option<Known<Value>> {
 const SURELY_MENDED: usize = 24;
 
 struct Java<'a> {
+    arena: &'a Bump,
     source: Source<'a>,
     ascii: bool,
     /// Whether an error in the tree is certain.
@@ -49,11 +52,12 @@ enum Kind {
 
 impl<'a> Java<'a> {
     /// The text of a node, by the official slice: byte offsets counted as characters.
-    fn text(&self, start: usize, end: usize) -> Cow<'a, str> {
+    fn text(&self, start: usize, end: usize) -> &'a str {
         if self.ascii {
-            return Cow::Borrowed(&self.source.text[start..end]);
+            return &self.source.text[start..end];
         }
-        Cow::Owned(self.source.text.chars().skip(start).take(end - start).collect())
+        let characters = self.source.text.chars().skip(start).take(end - start);
+        String::from_iter_in(characters, self.arena).into_bump_str()
     }
 
     fn fail<T>(&mut self) -> Option<T> {
@@ -62,12 +66,12 @@ impl<'a> Java<'a> {
     }
 
     /// Renders a mark of the source. Beyond ASCII the official slices shift, and it would be another one.
-    fn mark(&self, out: &mut String, mark: &str) -> Option<()> {
+    fn mark(&self, out: &mut String<'a>, mark: &str) -> Option<()> {
         out.push_str(mark);
         self.ascii.then_some(())
     }
 
-    fn program(&mut self) -> Option<Value> {
+    fn program(&mut self) -> Option<Node<'a>> {
         self.source.skip_blanks();
         let start = self.source.at;
         self.dotted_name()?;
@@ -75,15 +79,15 @@ impl<'a> Java<'a> {
         if !self.source.accept(b'(') {
             return None;
         }
-        let mut arguments = Dict::with_capacity(4);
+        let mut arguments = Stack::new_in(self.arena);
         let mut assigned = false;
         self.source.skip_blanks();
         if !self.source.accept(b')') {
             loop {
                 self.source.skip_blanks();
                 if let Some((name, value)) = self.argument()? {
-                    assigned |= !matches!(name, Value::None);
-                    self.raises |= arguments.insert(name, value).is_some();
+                    assigned |= !matches!(name, Node::None);
+                    arguments.push((name, Node::Str(value)));
                 }
                 if self.source.accept(b')') {
                     break;
@@ -106,9 +110,12 @@ impl<'a> Java<'a> {
             return None;
         }
         self.source.skip_blanks();
-        let name = Value::Str(Str::from(name));
+        let count = arguments.len();
+        let arguments = dictionary(self.arena, &mut arguments, 0);
+        self.raises |= arguments.len() < count;
+        let call = call_in(self.arena, Node::Str(name), Node::Dict(arguments));
         (self.source.at == self.source.bytes.len())
-            .then(|| Value::List(vec![call(name, Value::Dict(arguments))]))
+            .then(|| Node::List(std::slice::from_ref(self.arena.alloc(call))))
     }
 
     /// A name with dots in it. Returns whether it is one without.
@@ -124,7 +131,7 @@ impl<'a> Java<'a> {
     }
 
     /// An argument with the blanks after it; nothing inside if it does not count.
-    fn argument(&mut self) -> Option<Option<(Value, Value)>> {
+    fn argument(&mut self) -> Option<Option<(Node<'a>, &'a str)>> {
         let start = self.source.at;
         if let Some(word) = self.source.word() {
             let end = self.source.at;
@@ -132,27 +139,28 @@ impl<'a> Java<'a> {
             if self.source.peek() == b'=' && self.source.peek_after(1) != b'=' && is_name(word) {
                 self.source.at += 1;
                 self.source.skip_blanks();
-                let name = Value::Str(Str::from(self.text(start, end)));
+                let name = Node::Str(self.text(start, end));
                 return Some(Some((name, self.assigned()?)));
             }
             self.source.at = start;
         }
-        let mut out = String::new();
+        let mut out = String::new_in(self.arena);
         let raises = self.raises;
         let kind = self.expression(&mut out)?;
         if !matches!(kind, Kind::Name | Kind::Class) {
             self.raises = raises;
             return Some(None);
         }
-        Some(Some((Value::None, Value::from(out))))
+        Some(Some((Node::None, out.into_bump_str())))
     }
 
     /// The right side of an assignment, rendered.
-    fn assigned(&mut self) -> Option<Value> {
+    fn assigned(&mut self) -> Option<&'a str> {
         match self.source.peek() {
             // No token completes anything after `=` so that a brace could follow.
             b'{' => return self.fail(),
             b'[' => return self.list_in_brackets(),
+            b'/' if !matches!(self.source.peek_after(1), b'/' | b'*') => return self.fail(),
             _ => {}
         }
         let start = self.source.at;
@@ -162,24 +170,26 @@ impl<'a> Java<'a> {
             let text = self.text(start, self.source.at);
             self.source.skip_blanks();
             if matches!(self.source.peek(), b',' | b')') {
-                return Some(Value::Str(without_ends(&text).into()));
+                return Some(without_ends(text));
             }
             self.source.at = start;
         }
-        let mut out = String::new();
-        if self.expression(&mut out)? == Kind::Quoted {
-            return Some(Value::Str(without_ends(&out).into()));
-        }
-        Some(Value::from(out))
+        let mut out = String::new_in(self.arena);
+        let kind = self.expression(&mut out)?;
+        let out = out.into_bump_str();
+        Some(if kind == Kind::Quoted { without_ends(out) } else { out })
     }
 
     /// A list as Python or JavaScript writes it, which is an error if it has two members: what stands before the bracket
     /// is put in as a missing name and makes it a subscript; the comma closes that, and then nothing is left that the closing
     /// bracket could close.
     fn list_in_brackets<T>(&mut self) -> Option<T> {
-        let mut out = String::new();
+        let mut out = String::new_in(self.arena);
         self.source.at += 1;
         self.source.skip_blanks();
+        if self.source.peek() == b']' {
+            return self.fail();
+        }
         let nested = self.source.accept(b'[');
         self.source.skip_blanks();
         self.expression(&mut out)?;
@@ -197,7 +207,7 @@ impl<'a> Java<'a> {
     }
 
     /// An expression with the blanks after it, rendered as the child of another.
-    fn expression(&mut self, out: &mut String) -> Option<Kind> {
+    fn expression(&mut self, out: &mut String<'a>) -> Option<Kind> {
         if self.source.too_deep() {
             return None;
         }
@@ -224,18 +234,18 @@ impl<'a> Java<'a> {
         None
     }
 
-    fn operand(&mut self, out: &mut String) -> Option<Kind> {
+    fn operand(&mut self, out: &mut String<'a>) -> Option<Kind> {
         match self.source.peek() {
             b'"' | b'\'' => {
                 let start = self.source.at;
                 self.quoted()?;
-                out.push_str(&self.text(start, self.source.at));
+                out.push_str(self.text(start, self.source.at));
                 Some(Kind::Quoted)
             }
             b'0'..=b'9' | b'.' => {
                 let start = self.source.at;
                 self.number()?;
-                out.push_str(&self.text(start, self.source.at));
+                out.push_str(self.text(start, self.source.at));
                 Some(Kind::Other)
             }
             sign @ (b'-' | b'+' | b'!') => {
@@ -269,21 +279,27 @@ impl<'a> Java<'a> {
             self.source.at = start + digits;
             return (digits > 0 && !self.source.runs_on()).then_some(());
         }
+        let first = self.source.peek();
         let shape = self.source.number()?;
         match self.source.peek() {
             b'l' | b'L' if shape.whole => self.source.at += 1,
             b'f' | b'F' | b'd' | b'D' => self.source.at += 1,
+            // A name after a number, and no token completes anything so that a name could follow.
+            b'a'..=b'z' | b'A'..=b'Z' if first != b'0' => return self.fail(),
             _ => {}
         }
         (!self.source.runs_on()).then_some(())
     }
 
     /// A cast to a primitive type, an expression in parentheses, or a lambda without parameters.
-    fn parenthesized(&mut self, out: &mut String) -> Option<Kind> {
+    fn parenthesized(&mut self, out: &mut String<'a>) -> Option<Kind> {
         self.source.at += 1;
         self.source.skip_blanks();
         if self.source.accept(b')') {
             self.source.skip_blanks();
+            if self.source.peek() == b'=' && self.source.peek_after(1) == b'>' {
+                return self.fail();
+            }
             return self.arrow(out, "()");
         }
         let start = self.source.at;
@@ -294,7 +310,7 @@ impl<'a> Java<'a> {
             }
             self.source.skip_blanks();
             self.mark(out, "(")?;
-            out.push_str(&self.text(start, start + word.len()));
+            out.push_str(self.text(start, start + word.len()));
             self.mark(out, ")")?;
             if !matches!(self.source.peek(), b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_') {
                 return None;
@@ -314,7 +330,7 @@ impl<'a> Java<'a> {
         matches!(self.source.peek(), b',' | b')' | b']' | b'}' | b';').then_some(Kind::Other)
     }
 
-    fn arrow(&mut self, out: &mut String, parameters: &str) -> Option<Kind> {
+    fn arrow(&mut self, out: &mut String<'a>, parameters: &str) -> Option<Kind> {
         if !(self.source.accept(b'-') && self.source.accept(b'>')) {
             return None;
         }
@@ -329,21 +345,26 @@ impl<'a> Java<'a> {
     }
 
     /// What begins with a word: a constant, a name with what hangs on it, something made with `new`.
-    fn named(&mut self, out: &mut String) -> Option<Kind> {
+    fn named(&mut self, out: &mut String<'a>) -> Option<Kind> {
         let start = self.source.at;
         let rendered = out.len();
         let word = self.source.word()?;
         if matches!(word, "true" | "false" | "null") {
-            out.push_str(&self.text(start, self.source.at));
+            out.push_str(self.text(start, self.source.at));
             return Some(Kind::Other);
         }
         if word == "new" {
             return self.creation(out);
         }
+        if word == "this" {
+            out.push_str(self.text(start, self.source.at));
+            self.source.skip_blanks();
+            return matches!(self.source.peek(), b',' | b')').then_some(Kind::Other);
+        }
         if !is_name(word) {
             return None;
         }
-        out.push_str(&self.text(start, self.source.at));
+        out.push_str(self.text(start, self.source.at));
         let mut kind = Kind::Name;
         let mut names_only = true;
         loop {
@@ -354,13 +375,13 @@ impl<'a> Java<'a> {
                     let member = self.source.word()?;
                     kind = Kind::Other;
                     if member == "class" && names_only {
-                        out.push_str(&self.text(dot, self.source.at));
+                        out.push_str(self.text(dot, self.source.at));
                         return Some(Kind::Class);
                     }
                     if !is_name(member) {
                         return None;
                     }
-                    out.push_str(&self.text(dot, self.source.at));
+                    out.push_str(self.text(dot, self.source.at));
                 }
                 b'(' => {
                     // Only a name can be called, which follows from where a parenthesis can stand.
@@ -372,9 +393,12 @@ impl<'a> Java<'a> {
                     self.arguments(out)?;
                     self.raises = raises;
                     out.truncate(rendered);
-                    out.push_str(&self.text(start, self.source.at));
+                    out.push_str(self.text(start, self.source.at));
                     kind = Kind::Other;
                     names_only = false;
+                    if word == "function" && self.source.peek() == b' ' && self.source.peek_after(1) == b'{' {
+                        return self.fail();
+                    }
                 }
                 b'[' => {
                     self.source.at += 1;
@@ -392,7 +416,7 @@ impl<'a> Java<'a> {
                     let colons = self.source.at;
                     self.source.at += 2;
                     self.source.word().filter(|word| is_name(word))?;
-                    out.push_str(&self.text(colons, self.source.at));
+                    out.push_str(self.text(colons, self.source.at));
                     return Some(Kind::Other);
                 }
                 _ => break,
@@ -403,14 +427,14 @@ impl<'a> Java<'a> {
             self.source.skip_blanks();
             if self.source.peek() == b'-' && self.source.peek_after(1) == b'>' {
                 out.truncate(rendered);
-                return self.arrow(out, &self.text(start, end));
+                return self.arrow(out, self.text(start, end));
             }
         }
         Some(kind)
     }
 
     /// Expressions with commas between them, up to and with the closing parenthesis.
-    fn arguments(&mut self, out: &mut String) -> Option<()> {
+    fn arguments(&mut self, out: &mut String<'a>) -> Option<()> {
         self.source.skip_blanks();
         if self.source.accept(b')') {
             return Some(());
@@ -429,7 +453,7 @@ impl<'a> Java<'a> {
     }
 
     /// What follows `new`.
-    fn creation(&mut self, out: &mut String) -> Option<Kind> {
+    fn creation(&mut self, out: &mut String<'a>) -> Option<Kind> {
         if !self.source.accept(b' ') {
             return None;
         }
@@ -441,7 +465,7 @@ impl<'a> Java<'a> {
             self.source.at = start;
             self.dotted_name()?;
         }
-        out.push_str(&self.text(start, self.source.at));
+        out.push_str(self.text(start, self.source.at));
         if self.source.peek() == b'[' {
             return self.array(out);
         }
@@ -475,7 +499,7 @@ impl<'a> Java<'a> {
         Some(Kind::Other)
     }
 
-    fn array(&mut self, out: &mut String) -> Option<Kind> {
+    fn array(&mut self, out: &mut String<'a>) -> Option<Kind> {
         self.source.at += 1;
         self.source.skip_blanks();
         if !self.source.accept(b']') {
@@ -509,7 +533,7 @@ impl<'a> Java<'a> {
         Some(Kind::Other)
     }
 
-    fn type_arguments(&mut self, out: &mut String) -> Option<()> {
+    fn type_arguments(&mut self, out: &mut String<'a>) -> Option<()> {
         if self.source.too_deep() {
             return None;
         }
@@ -522,7 +546,7 @@ impl<'a> Java<'a> {
                 self.source.skip_blanks();
                 let start = self.source.at;
                 self.dotted_name()?;
-                out.push_str(&self.text(start, self.source.at));
+                out.push_str(self.text(start, self.source.at));
                 if self.source.peek() == b'<' {
                     self.type_arguments(out)?;
                 }
@@ -542,7 +566,7 @@ impl<'a> Java<'a> {
     }
 
     /// The calls in double braces, after the first of them.
-    fn initializer(&mut self, out: &mut String) -> Option<()> {
+    fn initializer(&mut self, out: &mut String<'a>) -> Option<()> {
         self.source.skip_blanks();
         if !self.source.accept(b'{') {
             return None;

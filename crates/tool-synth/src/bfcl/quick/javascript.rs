@@ -2,16 +2,20 @@
 //!
 //! As with [Java](super::java), what is neither plain nor surely an error is left to the grammar.
 
+use bumpalo::Bump;
+
 use super::Known;
 use super::source::{MAX_OPERANDS, Source};
-use crate::bfcl::decode::call;
-use crate::value::{Dict, Str, Value};
+use crate::bfcl::decode::call_in;
+use crate::value::{Node, Stack, dictionary};
 
 /// The call in JavaScript source, `None` if the statement is not one; nothing if the grammar has to decide.
-pub(in crate::bfcl) fn decode(text: &str) -> Option<Known<Value>> {
-    let mut reader = JavaScript { source: Source::new(text), failed: false };
+pub(in crate::bfcl) fn decode<'a>(arena: &'a Bump, text: &'a str) -> Option<Known<Node<'a>>> {
+    let mut reader = JavaScript { arena, source: Source::new(text), failed: false };
     let found = reader.program();
-    if reader.failed { Some(Known::Failure) } else { found }
+    // Up to here the text was read, and no token begins with this.
+    let stray = found.is_none() && reader.source.peek() == b'#' && reader.source.peek_after(1) == b' ';
+    if reader.failed || stray { Some(Known::Failure) } else { found }
 }
 
 /// The text of an argument without the quotes around it.
@@ -21,6 +25,7 @@ pub(in crate::bfcl) fn without_quotes(text: &str) -> &str {
 }
 
 struct JavaScript<'a> {
+    arena: &'a Bump,
     source: Source<'a>,
     /// Whether an error in the tree is certain.
     failed: bool,
@@ -32,7 +37,7 @@ impl<'a> JavaScript<'a> {
         None
     }
 
-    fn program(&mut self) -> Option<Known<Value>> {
+    fn program(&mut self) -> Option<Known<Node<'a>>> {
         self.source.skip_blanks();
         let found = self.call()?;
         self.source.skip_blanks();
@@ -50,14 +55,14 @@ impl<'a> JavaScript<'a> {
             return None;
         }
         Some(match found {
-            _ if !alone => Known::Value(Value::None),
-            Some(found) => Known::Value(Value::List(vec![found])),
+            _ if !alone => Known::Value(Node::None),
+            Some(found) => Known::Value(Node::List(std::slice::from_ref(self.arena.alloc(found)))),
             None => Known::Failure,
         })
     }
 
     /// A call at the top; nothing inside if two arguments have one name.
-    fn call(&mut self) -> Option<Option<Value>> {
+    fn call(&mut self) -> Option<Option<Node<'a>>> {
         let start = self.source.at;
         self.source.word().filter(|word| is_name(word))?;
         while self.source.accept(b'.') {
@@ -67,16 +72,13 @@ impl<'a> JavaScript<'a> {
         if !self.source.accept(b'(') {
             return None;
         }
-        let mut arguments = Dict::with_capacity(4);
-        let mut twice = false;
+        let mut arguments = Stack::new_in(self.arena);
         self.source.skip_blanks();
         if !self.source.accept(b')') {
             loop {
                 self.source.skip_blanks();
                 if let Some((name, value)) = self.argument()? {
-                    let (name, value) =
-                        (name.map_or(Value::None, |name| Value::Str(Str::new(name))), Str::new(value));
-                    twice |= arguments.insert(name, Value::Str(value)).is_some();
+                    arguments.push((name.map_or(Node::None, Node::Str), Node::Str(value)));
                 }
                 if self.source.accept(b')') {
                     break;
@@ -84,9 +86,16 @@ impl<'a> JavaScript<'a> {
                 if !self.source.accept(b',') {
                     return None;
                 }
+                self.source.skip_blanks();
+                if self.source.accept(b')') {
+                    break;
+                }
             }
         }
-        Some((!twice).then(|| call(Value::Str(Str::new(name)), Value::Dict(arguments))))
+        let count = arguments.len();
+        let arguments = dictionary(self.arena, &mut arguments, 0);
+        let distinct = arguments.len() == count;
+        Some(distinct.then(|| call_in(self.arena, Node::Str(name), Node::Dict(arguments))))
     }
 
     /// An argument with the blanks after it: its name and value. Nothing inside if it does not count.
@@ -95,6 +104,9 @@ impl<'a> JavaScript<'a> {
         let word = self.source.word();
         if let Some(word) = word {
             self.source.skip_blanks();
+            if word == "class" && self.source.peek() == b'=' {
+                return self.fail();
+            }
             if self.source.peek() == b'='
                 && !matches!(self.source.peek_after(1), b'=' | b'>')
                 && is_name(word)
@@ -127,6 +139,10 @@ impl<'a> JavaScript<'a> {
                 return Some(&self.source.text[start..end]);
             }
             let next = self.source.peek_after(1);
+            if operator == b'-' && next == b'>' {
+                // A lambda of Java.
+                return self.fail();
+            }
             if next == operator || matches!(next, b'=' | b'>') {
                 return None;
             }
@@ -168,14 +184,12 @@ impl<'a> JavaScript<'a> {
             self.source.at = start + digits;
             return (digits > 0 && !self.source.runs_on()).then_some(());
         }
+        let first = self.source.peek();
         let shape = self.source.number()?;
         match self.source.peek() {
             b'n' if shape.whole => self.source.at += 1,
-            b'f' | b'F' | b'l' | b'L' | b'd' | b'D' => {
-                // A number of Java: a name after a number, and no token completes anything so that a name could follow.
-                self.source.at += 1;
-                return if self.source.runs_on() { None } else { self.fail() };
-            }
+            // As in Java: a name after a number, and no token completes anything so that a name could follow.
+            b'a'..=b'z' | b'A'..=b'Z' if first != b'0' => return self.fail(),
             _ => {}
         }
         (!self.source.runs_on()).then_some(())
@@ -308,6 +322,13 @@ impl<'a> JavaScript<'a> {
         let word = self.source.word()?;
         match word {
             "true" | "false" | "null" | "undefined" => return Some(()),
+            "this" => {
+                let end = self.source.at;
+                self.source.skip_blanks();
+                let alone = matches!(self.source.peek(), b',' | b')');
+                self.source.at = end;
+                return alone.then_some(());
+            }
             "new" => return self.creation(),
             "function" => return self.function(),
             _ if is_name(word) => {}
@@ -373,13 +394,46 @@ impl<'a> JavaScript<'a> {
                     return None;
                 }
             }
+            b'<' => return self.type_arguments(),
             _ => {}
         }
+        self.ends()
+    }
+
+    /// The type arguments of something that Java makes with `new`: here they are comparisons.
+    fn type_arguments(&mut self) -> Option<()> {
+        self.source.at += 1;
+        if self.source.peek() == b'>' {
+            return self.fail();
+        }
+        self.source.word().filter(|word| is_name(word))?;
+        if self.source.accept(b',') {
+            self.source.skip_blanks();
+            self.source.word().filter(|word| is_name(word))?;
+            let empty = self.source.bytes[self.source.at..].starts_with(b">()");
+            return if empty { self.fail() } else { None };
+        }
+        if !(self.source.accept(b'>') && self.source.accept(b'(')) {
+            return None;
+        }
+        self.source.skip_blanks();
+        if self.source.peek() == b')' {
+            return self.fail();
+        }
+        self.expression()?;
+        if !self.source.accept(b')') {
+            return None;
+        }
+        self.ends()
+    }
+
+    /// Whether an expression ends here, as far as can be said without knowing what else could go on.
+    fn ends(&mut self) -> Option<()> {
         let end = self.source.at;
         self.source.skip_blanks();
-        let follows = matches!(self.source.peek(), b',' | b')' | b']' | b'}');
+        let ends = matches!(self.source.peek(), b',' | b')' | b']' | b'}');
         self.source.at = end;
-        follows.then_some(())
+        ends.then_some(())
     }
 
     /// A function without name and parameters that does nothing but return.
@@ -408,14 +462,10 @@ impl<'a> JavaScript<'a> {
             }
             blanks(&mut self.source);
         }
-        let end = self.source.at + 1;
         if !self.source.accept(b'}') {
             return None;
         }
-        self.source.skip_blanks();
-        let follows = matches!(self.source.peek(), b',' | b')' | b']' | b'}');
-        self.source.at = end;
-        follows.then_some(())
+        self.ends()
     }
 }
 

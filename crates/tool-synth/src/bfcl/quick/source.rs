@@ -45,28 +45,29 @@ impl<'a> Source<'a> {
         is
     }
 
-    /// A word of ASCII letters, digits, `_` and `$` that does not begin with a digit. Nothing if a character beyond ASCII
-    /// touches it.
+    /// A word of letters, digits, `_` and `$` that does not begin with a digit. Nothing if another character beyond ASCII than a
+    /// letter touches it.
     #[inline]
     pub fn word(&mut self) -> Option<&'a str> {
         let start = self.at;
-        if !matches!(self.peek(), b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$') {
-            return None;
-        }
-        let end = self.word_end(start);
-        if self.bytes.get(end).is_some_and(|byte| !byte.is_ascii()) {
-            return None;
+        let mut end = start;
+        loop {
+            match self.bytes.get(end) {
+                Some(b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$') => end += 1,
+                Some(b'0'..=b'9') if end > start => end += 1,
+                Some(0x80..) => {
+                    // Of the letters those that every grammar has for letters.
+                    let letter = self.text[end..].chars().next().filter(|letter| {
+                        matches!(letter, '\u{c0}'..='\u{24f}' | '\u{4e00}'..='\u{9fff}')
+                            && !matches!(letter, '\u{d7}' | '\u{f7}')
+                    })?;
+                    end += letter.len_utf8();
+                }
+                _ => break,
+            }
         }
         self.at = end;
-        Some(&self.text[start..end])
-    }
-
-    fn word_end(&self, start: usize) -> usize {
-        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
-        self.bytes[start..]
-            .iter()
-            .position(|byte| !is_word(byte))
-            .map_or(self.bytes.len(), |length| start + length)
+        (end > start).then(|| &self.text[start..end])
     }
 
     /// Walks over text between quotes, of one line and with plain escapes only.
@@ -105,6 +106,17 @@ impl<'a> Source<'a> {
     pub fn number(&mut self) -> Option<Shape> {
         let start = self.at;
         let whole = self.digits();
+        if self.peek() == b'_'
+            && self.peek_after(1).is_ascii_digit()
+            && matches!(self.bytes[start], b'1'..=b'9')
+        {
+            // Single underscores between the digits of a whole number.
+            while self.peek() == b'_' && self.peek_after(1).is_ascii_digit() {
+                self.at += 1;
+                self.digits();
+            }
+            return (!matches!(self.peek(), b'.' | b'e' | b'E')).then_some(Shape { whole: true });
+        }
         if whole > 1 && self.bytes[start] == b'0' {
             return None;
         }

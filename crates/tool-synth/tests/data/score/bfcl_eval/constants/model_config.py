@@ -1,0 +1,26 @@
+example_model_map = {
+    "example-prompted": ModelConfig(
+        model_name="example-prompted",
+        display_name="Example (Prompt)",
+        url="https://example.org",
+        org="Example",
+        license="None",
+        model_handler=Handler,
+        input_price=2,
+        output_price=8,
+        is_fc_model=False,
+        underscore_to_dot=False,
+    ),
+    "example-native": ModelConfig(
+        model_name="example-native",
+        display_name="Example (FC)",
+        url="https://example.org",
+        org="Example",
+        license="None",
+        model_handler=Handler,
+        input_price=2,
+        output_price=8,
+        is_fc_model=True,
+        underscore_to_dot=True,
+    ),
+}

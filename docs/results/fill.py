@@ -170,6 +170,102 @@ def agents(files):
     return "\n".join(lines)
 
 
+TOOLS = [("pass_t1", "pass T1", 100, 1), ("pass_t2", "T2", 100, 1), ("pass_t3", "T3", 100, 1), ("pass_tu", "TU", 100, 1), ("pass_all", "all", 100, 1),
+         ("sampled_all", "pass T=1", 100, 1), ("tool_success", "tool success", 100, 1), ("recall", "recall", 100, 1), ("redundant", "redundant", 100, 1),
+         ("finish", "finish", 100, 1), ("pass_given_finish", "pass given finish", 100, 1), ("steps", "steps (all)", 1, 1), ("steps_solved", "steps (solved)", 1, 1),
+         ("train_calls", "env calls", 1, 0), ("minutes", "minutes", 1, 1), ("auc", "area T3", 100, 1)]
+REFERENCES = {"ablations": (["steptool-gated"], ["ppo-return-to-go"]), "offline": (["sft"], []), "quirks": (["steptool-paper"], ["steptool-released", "steptool-gated"])}
+
+
+def tool_told(metric, factor, digits):
+    if not metric:
+        return "-"
+    deviation = f" ± {factor * metric['std']:.{digits}f}" if len(metric["runs"]) > 1 else ""
+    return f"{factor * metric['mean']:.{digits}f}{deviation}"
+
+
+def tool_rows(files, which):
+    """One table of `cargo xtask tool-rl`: methods, ablations, offline or quirks."""
+    value = json.loads(pathlib.Path(files[0]).read_text())
+    rows = {row["name"]: row for row in value["method_rows"] if row["seeds"]}
+    own = [name for name, row in rows.items() if row["table"] == which]
+    if not own:
+        return "*No run of this table is finished yet.*"
+    first, last = REFERENCES.get(which, ([], []))
+    names = [name for name in first + own + last if name in rows]
+    about = which != "methods"
+    lines = ["| method | lr | " + " | ".join(head for _, head, _, _ in TOOLS) + " | seeds |" + (" what it is |" if about else ""),
+             "|" + "---|" * (len(TOOLS) + 3 + about)]
+    for name in names:
+        row = rows[name]
+        cells = [f"`{name}`", f"{row['rate']:g}" if row["rate"] else "-"]
+        cells += [tool_told(row["metrics"].get(metric), factor, digits) for metric, _, factor, digits in TOOLS] + [str(len(row["seeds"]))]
+        lines.append("| " + " | ".join(cells + ([row["about"]] if about else [])) + " |")
+    if which == "methods":
+        setup = value["experiment"]["setup"]
+        passed = value["demonstrations_passed"]
+        lines += ["", f"{setup['layers']} layers of width {setup['width']}; {setup['demonstrations']:,} demonstrations, of which {100 * sum(passed) / len(passed):.1f} % pass, {setup['passes']} times; "
+                  f"{setup['iterations']} iterations of {setup['tasks']} tasks x {setup['group']} episodes; {setup['test_tasks']} test tasks a tier, greedy unless T=1 is said. "
+                  f"Percent, mean ± sample deviation over seeds; minutes on {machine(files)}, shared with other work, one thread a run."]
+    return "\n".join(lines)
+
+
+def tool_claim(files):
+    """The differences that the claim rests on, and the claim."""
+    value = json.loads(pathlib.Path(files[0]).read_text())
+    lines = ["| `steptool-gated` less | tasks | points | 95 % | seeds | claim needs it |", "|---|---|---|---|---|---|"]
+    for d in value["differences"]:
+        half = f"± {100 * d['half']:.1f}" if d["half"] is not None else "-"
+        tasks = {"pass_t3": "T3", "pass_all": "all"}[d["metric"]]
+        lines.append(f"| `{d['minus']}`, {d['role']} | {tasks} | {100 * d['values']['mean']:+.1f} | {half} | {len(d['values']['runs'])} | {'yes' if d['needed'] else ''} |")
+    return "\n".join(lines + ["", value["claim"]])
+
+
+def tool_grid(files):
+    """The learning rates that were tried."""
+    value = json.loads(pathlib.Path(files[0]).read_text())
+    rates = sorted({t["rate"] for t in value["grid"]})
+    chosen = dict(value["chosen"])
+    lines = ["| validation, all (T3) | " + " | ".join(f"{r:g}" for r in rates) + " | chosen |", "|" + "---|" * (len(rates) + 2)]
+    for name in dict.fromkeys(t["row"] for t in value["grid"]):
+        row = [f"`{name}`"]
+        for rate in rates:
+            own = next((t for t in value["grid"] if t["row"] == name and t["rate"] == rate), None)
+            told = own and own["pass_all"] and f"{100 * own['pass_all']['mean']:.1f} ({100 * own['pass_t3']['mean']:.1f})"
+            row.append((told or "-") + (f", {own['failed']} failed" if own and own["failed"] else ""))
+        rate = chosen.get(name)
+        edge = rate is not None and rate in (rates[0], rates[-1])
+        lines.append("| " + " | ".join(row + [(f"{rate:g}" if rate else "-") + (", on the edge" if edge else "")]) + " |")
+    seeds = value["experiment"]["grid"]["seeds"]
+    lines += ["", f"{len(value['grid'])} settings, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}, which no table uses; greedy, percent of the validation tasks."]
+    return "\n".join(lines)
+
+
+def tool_calibration(files):
+    """How noisy experts were tried to be."""
+    value = json.loads(pathlib.Path(files[0]).read_text())
+    lines = ["| care T1, T2, T3, TU | experts pass | sampled T1 | T2 | T3 | TU | greedy T1 | T2 | T3 | TU | as wanted |", "|" + "---|" * 11]
+    for own in value["calibration"]:
+        row = [", ".join(f"{c:g}" for c in own["careful"]), tool_told(own["demonstrations_passed"], 100, 1)]
+        row += [tool_told(own[kind].get(tier), 100, 1) for kind in ("sampled", "greedy") for tier in ("t1", "t2", "t3", "tu")]
+        row.append(", ".join({True: "yes", False: "no", None: "-"}[fits] for fits in own["fits"]))
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def tool_dialogues(files):
+    """Training from dialogues of tool-synth."""
+    value = json.loads(pathlib.Path(files[0]).read_text())
+    lines = ["| held-out requests | number | untrained | supervised | then by replay | training requests, supervised | by replay |", "|" + "---|" * 7]
+    for row in value["dialogue_rows"]:
+        cells = [row["group"], str(row["held_out"])] + [tool_told(row[k], 100, 1) for k in ("untrained", "supervised", "replay", "training_supervised", "training_replay")]
+        lines.append("| " + " | ".join(cells) + " |")
+    e = value["experiment"]
+    lines += ["", f"{e['dialogues']:,} dialogues over {e['apis']} tools, {value['training']:,} requests to learn from, {value['left_out']} left out; a vocabulary of {value['tokens']:,} tokens, "
+              f"{e['shape'][1]} layers of width {e['shape'][0]}, {e['passes']} passes, then {e['iterations']} iterations of {e['tasks']} x {e['group']} episodes of `{e['method']}`. Percent, greedy, {len(value['runs'])} seed(s); {machine(files)}."]
+    return "\n".join(lines)
+
+
 def inline(name, model):
     """One model's recall@20 and NDCG@20, for a row of somebody else's table."""
     for m in models(sorted(glob.glob(str(HERE / f"{name}.json")) + glob.glob(str(HERE / f"{name}-[0-9]*.json")))):
@@ -180,6 +276,12 @@ def inline(name, model):
 
 def table(slot, page):
     name, _, model = slot.removeprefix("results:").partition(":")
+    if name.startswith("tool-rl"):
+        files = glob.glob(str(HERE / f"{name}.json"))
+        if not files:
+            return None
+        kinds = {"claim": tool_claim, "grid": tool_grid, "calibration": tool_calibration, "dialogues": tool_dialogues}
+        return kinds[model](files) if model in kinds else tool_rows(files, model or "methods")
     if model:
         return inline(name, model)
     files = sorted(glob.glob(str(HERE / f"{name}.json")) + glob.glob(str(HERE / f"{name}-[0-9]*.json")))
@@ -197,7 +299,7 @@ def table(slot, page):
     return comparison(files, COLUMNS if page == "results.md" else few)
 
 
-for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "docs/src/policies.md", ROOT / "docs/src/preferences.md", ROOT / "docs/src/agents.md", ROOT / "crates/cf-align/README.md"]:
+for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "docs/src/policies.md", ROOT / "docs/src/preferences.md", ROOT / "docs/src/agents.md", ROOT / "docs/src/tool-rl.md", ROOT / "crates/cf-align/README.md"]:
     text = page.read_text()
 
     def fill(match):

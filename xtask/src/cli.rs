@@ -2,12 +2,14 @@
 
 pub mod agents;
 mod bfcl;
+mod tool_rl;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub use bfcl::{Bfcl, Prompt as BfclPrompt, Replay as BfclReplay, Score as BfclScore};
+pub use tool_rl::{Stage, ToolRl};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -60,6 +62,14 @@ pub enum Command {
     /// xtask/experiments/preferences.
     #[command(after_help = EXIT_CODES)]
     Preferences(Preferences),
+    /// Trains small policies that use tools, with a reward for every step (StepTool) beside baselines that get the same
+    ///
+    /// A generated office with decoys and side effects, noisy experts, a supervised policy for each seed, and from there every
+    /// method with the same episodes, tokens and caps. Three stages: `calibrate` tries how noisy the experts should be,
+    /// `grid` tries learning rates on seeds of its own and prints what to freeze, `table` makes the tables. Every run has a folder
+    /// of its own, as with `run`. Named experiments lie in xtask/experiments/tool-rl.
+    #[command(after_help = EXIT_CODES)]
+    ToolRl(ToolRl),
     /// Synthesises dialogues with tools, verified by rules and experts, as training data for function calling
     ///
     /// Offline and reproducible: the same seed gives the same bytes for any number of threads and shards. Writes
@@ -95,6 +105,9 @@ pub enum Command {
     /// Plays the rounds of one arm with one seed, as described by a run folder (started by preferences)
     #[command(hide = true)]
     PreferenceChild(Child),
+    /// Trains and judges one row with one seed, as described by a run folder (started by tool-rl)
+    #[command(hide = true)]
+    ToolRlChild(Child),
     /// Times our side of one case of bench (started by bench)
     #[command(hide = true)]
     BenchCase(BenchCase),

@@ -126,6 +126,16 @@ impl From<agents::Error> for Error {
     }
 }
 
+impl From<tool_rl::Error> for Error {
+    fn from(error: tool_rl::Error) -> Self {
+        match error {
+            tool_rl::Error::Core(error) => Self::Core(error),
+            tool_rl::Error::Config { .. } => Self::Usage(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -126,7 +126,11 @@ pub fn named() -> Result<Vec<String>> {
     named_in(&folder())
 }
 
-fn named_in(folder: &Path) -> Result<Vec<String>> {
+/// The names of the experiments in `folder`.
+///
+/// # Errors
+/// [`Error::Io`] if the folder cannot be read.
+pub fn named_in(folder: &Path) -> Result<Vec<String>> {
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .map_err(|error| Error::io(folder, error))?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned))

@@ -20,6 +20,7 @@ mod report;
 mod runs;
 mod settings;
 mod table;
+mod tool_rl;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => commands::compare::compare(&arguments),
         Command::Policies(arguments) => commands::policies::policies(&arguments),
         Command::Preferences(arguments) => commands::preferences::preferences(&arguments),
+        Command::ToolRl(arguments) => commands::tool_rl::tool_rl(&arguments),
         Command::Synthesize(arguments) => commands::synthesize::synthesize(&arguments),
         Command::Agents(command) => commands::agents::agents(&command),
         Command::Bfcl(command) => commands::bfcl::bfcl(&command),
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::BenchCase(arguments) => commands::bench::bench_case(&arguments),
         Command::PolicyChild(arguments) => commands::policy_child::policy_child(&arguments),
         Command::PreferenceChild(arguments) => commands::preference_child::preference_child(&arguments),
+        Command::ToolRlChild(arguments) => commands::tool_rl_child::tool_rl_child(&arguments),
         Command::Child(arguments) => commands::child::child(&arguments),
     };
     match result {

@@ -35,6 +35,7 @@ pub mod method;
 pub mod metrics;
 pub mod reward;
 pub mod search;
+pub mod words;
 
 #[cfg(feature = "lm")]
 pub use burn;
@@ -49,6 +50,7 @@ pub use method::{Aggregation, KlPlace, Method, PolicyLoss};
 pub use metrics::{Summary, summarise};
 pub use reward::Shaper;
 pub use search::{Found, SearchConfig, search};
+pub use words::WordCodec;
 
 /// Compiles and runs the example of the README.
 #[cfg(doctest)]

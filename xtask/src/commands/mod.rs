@@ -15,3 +15,5 @@ pub mod preferences;
 pub mod quickstart;
 pub mod run;
 pub mod synthesize;
+pub mod tool_rl;
+pub mod tool_rl_child;

@@ -5,6 +5,7 @@ mod dialogues;
 mod policies;
 mod preferences;
 mod ranking;
+mod tools;
 
 use std::path::Path;
 use std::time::Instant;
@@ -47,6 +48,7 @@ const PARTS: &[Part] = &[
     Part { name: "preferences", run: preferences::run },
     Part { name: "dialogues", run: dialogues::run },
     Part { name: "agents", run: agents::run },
+    Part { name: "tools", run: tools::run },
 ];
 
 /// Runs all parts and writes `report.html` and `report.json`.

@@ -3,9 +3,11 @@
 use serde_json::json;
 
 use super::compare::{finish, said, write_report};
-use crate::cli::Run;
-use crate::error::Result;
-use crate::experiment::{Experiment, Plan, named};
+use super::tool_rl;
+use crate::cli::{Run, Stage, ToolRl};
+use crate::error::{Error, Result};
+use crate::experiment::{Experiment, Plan, named, named_in};
+use crate::tool_rl::experiment::ToolExperiment;
 use crate::{output, runs, table};
 
 /// Runs the experiment and writes `report.html` and `report.json` into its folder; without a name lists what there
@@ -15,6 +17,9 @@ use crate::{output, runs, table};
 /// See [`Experiment::open`], [`Plan::new`] and [`runs::execute`].
 pub fn run(arguments: &Run) -> Result<()> {
     let Some(name) = &arguments.experiment else { return list(arguments) };
+    if name.starts_with(tool_rl::PREFIX) && !name.ends_with(".toml") {
+        return with_tools(name, arguments);
+    }
     let (name, mut experiment) = Experiment::open(name)?;
     if let Some(data) = &arguments.data {
         experiment.data = data.clone();
@@ -38,6 +43,25 @@ pub fn run(arguments: &Run) -> Result<()> {
     finish(&comparison, &arguments.json, false)
 }
 
+/// Experiments with policies that use tools have a command of their own; models are rows of their tables.
+fn with_tools(name: &str, arguments: &Run) -> Result<()> {
+    if arguments.data.is_some() || arguments.device.is_some() || !arguments.settings.is_empty() {
+        return Err(Error::Usage(format!("{name} knows no --data, --device or --set; see `tool-rl --help`")));
+    }
+    tool_rl::tool_rl(&ToolRl {
+        experiment: name.to_owned(),
+        stage: Stage::Table,
+        rows: arguments.models.clone(),
+        seeds: arguments.seeds.clone(),
+        show: false,
+        jobs: None,
+        out: arguments.out.clone(),
+        report: None,
+        existing: arguments.existing,
+        json: arguments.json.clone(),
+    })
+}
+
 fn list(arguments: &Run) -> Result<()> {
     let mut rows = Vec::new();
     let mut values = Vec::new();
@@ -52,6 +76,20 @@ fn list(arguments: &Run) -> Result<()> {
             "seeds": experiment.seeds,
         }));
         rows.push(vec![name, experiment.data, experiment.models.len().to_string(), experiment.about]);
+    }
+    for name in named_in(&crate::tool_rl::experiment::folder())? {
+        if !name.starts_with(tool_rl::PREFIX) || name.ends_with("dialogues") {
+            continue;
+        }
+        let (name, experiment) = ToolExperiment::open(&name)?;
+        values.push(json!({
+            "name": name,
+            "about": experiment.about,
+            "data": "back office",
+            "models": experiment.rows,
+            "seeds": experiment.seeds,
+        }));
+        rows.push(vec![name, "back office".into(), experiment.rows.len().to_string(), experiment.about]);
     }
     let text = table::text(&["experiment", "data", "models", "about"], rows.into_iter());
     table::show(&arguments.json, &json!(values), &text)

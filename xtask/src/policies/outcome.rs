@@ -107,7 +107,7 @@ impl Estimate {
 
 /// The point that Student's distribution with `freedom` degrees of freedom stays within, on both sides, with probability
 /// 0.95.
-fn student_95(freedom: usize) -> f64 {
+pub fn student_95(freedom: usize) -> f64 {
     const FIRST: [f64; 10] =
         [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281];
     match freedom {

@@ -7,3 +7,4 @@ pub mod policy_sections;
 pub mod preference_sections;
 pub mod sections;
 pub mod svg;
+pub mod tool_sections;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rec_core::{Json, Role, ToolCall, ToolSpec, Trajectory};
 
-use super::{End, FINISH, Outcome, Reply, Status, ToolEnvironment, Transition, finish_tool, hash};
+use super::{End, FINISH, Facts, Outcome, Reply, Status, ToolEnvironment, Transition, finish_tool, hash};
 use crate::{Error, Result};
 
 /// A query, its tools, and the replies that were recorded.
@@ -19,6 +19,8 @@ pub struct Recorded {
     pub replies: BTreeMap<String, Vec<Reply>>,
     /// The final answers that count as right; any answer does if there are none.
     pub answers: Vec<String>,
+    /// If given, an episode passes only if these calls were made, by their canonical texts, and no other call of a tool.
+    pub needed: Option<Vec<String>>,
 }
 
 impl Recorded {
@@ -29,8 +31,13 @@ impl Recorded {
     /// # Errors
     /// [`Error::Record`] for a trajectory without a query or with an answer that no call waits for.
     pub fn from_trajectories(trajectories: &[Trajectory]) -> Result<Self> {
-        let mut recorded =
-            Self { query: String::new(), tools: Vec::new(), replies: BTreeMap::new(), answers: Vec::new() };
+        let mut recorded = Self {
+            query: String::new(),
+            tools: Vec::new(),
+            replies: BTreeMap::new(),
+            answers: Vec::new(),
+            needed: None,
+        };
         for trajectory in trajectories {
             let place = || format!("trajectory {}", trajectory.id);
             trajectory.check().map_err(|error| Error::record(place(), error.to_string()))?;
@@ -61,6 +68,12 @@ impl Recorded {
         }
         Ok(recorded)
     }
+
+    /// An episode passes only if all recorded calls were made, and no other.
+    pub fn with_needed_calls(mut self) -> Self {
+        self.needed = Some(self.replies.keys().cloned().collect());
+        self
+    }
 }
 
 /// A reply from its text: `{"error": …, "response": …}`, or anything, which is then the response.
@@ -87,6 +100,8 @@ pub struct ReplayEnvironment {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     asked: BTreeMap<String, usize>,
+    /// Calls that were never recorded.
+    others: usize,
     end: Option<End>,
     answer: String,
 }
@@ -114,6 +129,7 @@ impl ReplayEnvironment {
             return Transition { reply: Reply { status, ..Reply::ok(Json::Null) }, end: Some(end) };
         }
         let reply = if task.tools.iter().all(|tool| tool.name != call.name) {
+            self.state.others += 1;
             Reply::failed(Status::NoSuchTool, format!("no tool {}", call.name))
         } else if let Some(replies) = task.replies.get(&call.canonical()) {
             let asked = self.state.asked.entry(call.canonical()).or_insert(0);
@@ -121,6 +137,7 @@ impl ReplayEnvironment {
             *asked += 1;
             reply
         } else {
+            self.state.others += 1;
             Reply::failed(Status::NotWorking, "this call was not recorded")
         };
         Transition { reply, end: None }
@@ -162,16 +179,24 @@ impl ToolEnvironment for ReplayEnvironment {
         self.state.clone_from(snapshot);
     }
 
+    fn facts(&self) -> Option<Facts> {
+        let needed = self.task.as_deref()?.needed.as_deref()?;
+        let known = needed.iter().filter(|call| self.state.asked.contains_key(*call)).count();
+        Some(Facts { needed: needed.len() as u32, known: known as u32 })
+    }
+
     fn outcome(&self) -> Outcome {
         let right = |task: &Recorded| task.answers.is_empty() || task.answers.contains(&self.state.answer);
         let passed = self.state.end == Some(End::Finished)
             && !self.state.answer.is_empty()
-            && self.task.as_deref().is_some_and(right);
+            && self.task.as_deref().is_some_and(right)
+            && self.facts().is_none_or(|facts| facts.known == facts.needed && self.state.others == 0);
         Outcome { score: f32::from(u8::from(passed)), passed }
     }
 
     fn digest(&self) -> u64 {
         let end = hash(0, &format!("{:?} {}", self.state.end, self.state.answer));
+        let end = end ^ self.state.others as u64;
         self.state.asked.iter().fold(end, |sum, (call, count)| hash(sum ^ *count as u64, call))
     }
 }
@@ -211,8 +236,22 @@ mod tests {
         assert_eq!(env.step(&finish).end, Some(End::Finished));
         assert!(env.outcome().passed);
         assert_eq!(env.step(&call("")).reply.status, Status::RequestError);
+        assert_eq!(env.facts(), None);
         env.restore(&saved);
         assert!(!env.outcome().passed);
+
+        let task = Arc::new(Recorded::clone(&task).with_needed_calls());
+        let facts = |known| Some(Facts { needed: 1, known });
+        for (calls, passes) in [(vec![call("")], true), (vec![], false), (vec![call(""), unknown], false)] {
+            env.reset(&task, 0);
+            assert_eq!(env.facts(), facts(0));
+            calls.iter().for_each(|call| drop(env.step(call)));
+            assert_eq!(env.facts(), facts(u32::from(!calls.is_empty())));
+            env.step(&finish);
+            assert_eq!(env.outcome().passed, passes, "{calls:?}");
+        }
+        env.reset(&task, 0);
+        env.restore(&saved);
         assert_eq!(env.step(&call("")).reply.response, r#"{"x":5}"#.parse().unwrap());
     }
 }

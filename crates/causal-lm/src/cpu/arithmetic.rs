@@ -121,19 +121,11 @@ pub(crate) fn multiply_row(target: &mut [f32], x: &[f32], weight: &[f32]) {
             let (eights, rest) = x.as_chunks::<8>();
             for (x, rows) in eights.iter().zip(weight.chunks_exact(8 * outputs)) {
                 let mut rows = rows.chunks_exact(outputs);
-                let rows: [&[f32]; 8] = std::array::from_fn(|_| rows.next().unwrap_or_default());
-                let [a, b, c, d, e, f, g, h] = rows.map(|row| &row[..outputs]);
-                for (j, target) in target.iter_mut().enumerate() {
-                    let one = x[0].mul_add(a[j], x[1].mul_add(b[j], x[2].mul_add(c[j], x[3] * d[j])));
-                    let two = x[4].mul_add(e[j], x[5].mul_add(f[j], x[6].mul_add(g[j], x[7] * h[j])));
-                    *target += one + two;
-                }
+                add_eight(target, x, std::array::from_fn(|_| rows.next().unwrap_or_default()));
             }
             let done = 8 * eights.len();
             for (x, row) in rest.iter().zip(weight[done * outputs..].chunks_exact(outputs)) {
-                for (target, weight) in target.iter_mut().zip(row) {
-                    *target = x.mul_add(*weight, *target);
-                }
+                add_one(target, *x, row);
             }
         },
     );
@@ -508,33 +500,68 @@ pub(crate) fn rotate(heads: &mut [f32], cosine: &[f32], sine: &[f32], back: bool
     );
 }
 
-/// Attention of one query vector: softmax of `factor * K q`, then the values' mean by it. Keys and values have rows of
-/// `step` numbers of which the first `width` are this head's; `scores` has one place for each.
+/// The keys of one head: of each of its numbers a row over positions, `stride` apart, so that scores are sums of whole rows.
+#[derive(Clone, Copy)]
+pub(crate) struct HeadKeys<'a> {
+    pub data: &'a [f32],
+    pub stride: usize,
+}
+
+/// Attention of one query vector: softmax of `factor * K q`, then the mean by it of the values, which have as many numbers as the query;
+/// `scores` has one place for each position that is seen.
 pub(crate) fn attend(
     target: &mut [f32],
     query: &[f32],
-    keys: &[f32],
+    keys: HeadKeys<'_>,
     values: &[f32],
-    step: usize,
     scores: &mut [f32],
     factor: f32,
 ) {
-    let width = query.len();
+    let (width, count) = (query.len(), scores.len());
     vectorized(
         #[inline(always)]
         || {
-            for (at, score) in scores.iter_mut().enumerate() {
-                *score = factor * dot(query, &keys[at * step..][..width]);
+            let row = |at: usize| &keys.data[at * keys.stride..][..count];
+            scores.fill(0.0);
+            let (eights, rest) = query.as_chunks::<8>();
+            for (block, q) in eights.iter().enumerate() {
+                add_eight(scores, q, std::array::from_fn(|at| row(8 * block + at)));
             }
+            for (at, q) in rest.iter().enumerate() {
+                add_one(scores, *q, row(8 * eights.len() + at));
+            }
+            scores.iter_mut().for_each(|score| *score *= factor);
             softmax_row(scores);
+            let row = |at: usize| &values[at * width..][..width];
             target.fill(0.0);
-            for (at, score) in scores.iter().enumerate() {
-                for (target, value) in target.iter_mut().zip(&values[at * step..][..width]) {
-                    *target = score.mul_add(*value, *target);
-                }
+            let (eights, rest) = scores.as_chunks::<8>();
+            for (block, share) in eights.iter().enumerate() {
+                add_eight(target, share, std::array::from_fn(|at| row(8 * block + at)));
+            }
+            for (at, share) in rest.iter().enumerate() {
+                add_one(target, *share, row(8 * eights.len() + at));
             }
         },
     );
+}
+
+/// Adds eight rows, each times its factor, in two sums that do not wait for each other.
+#[inline(always)]
+fn add_eight(target: &mut [f32], factors: &[f32; 8], rows: [&[f32]; 8]) {
+    let [a, b, c, d, e, f, g, h] = rows.map(|row| &row[..target.len()]);
+    let x = factors;
+    for (j, target) in target.iter_mut().enumerate() {
+        let one = x[0].mul_add(a[j], x[1].mul_add(b[j], x[2].mul_add(c[j], x[3] * d[j])));
+        let two = x[4].mul_add(e[j], x[5].mul_add(f[j], x[6].mul_add(g[j], x[7] * h[j])));
+        *target += one + two;
+    }
+}
+
+#[inline(always)]
+fn add_one(target: &mut [f32], factor: f32, row: &[f32]) {
+    for (target, x) in target.iter_mut().zip(row) {
+        *target = factor.mul_add(*x, *target);
+    }
 }
 
 /// `target += other`.

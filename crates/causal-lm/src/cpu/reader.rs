@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::arithmetic::{self, Into, View, multiply};
+use super::arithmetic::{self, HeadKeys, Into, View, multiply};
 use super::weights::{Sizes, Weights};
 
 /// Rows that one thread carries through all layers.
 const TEAM: usize = 16;
+
+/// Numbers of a cache line.
+const LINE: usize = 16;
 
 /// Rows up to which a product reads the weight where it is.
 const FEW: usize = 32;
@@ -18,6 +21,8 @@ const FEW: usize = 32;
 pub(crate) struct Reader {
     weights: Arc<Weights>,
     capacity: usize,
+    /// From one number of a key to the next.
+    stride: usize,
     rows: Vec<Row>,
     /// Rows that have ended, for their buffers.
     spare: Vec<Row>,
@@ -27,8 +32,9 @@ pub(crate) struct Reader {
 /// The keys and values of one text.
 #[derive(Debug, Default)]
 struct Row {
-    /// `[layers, capacity, key heads * width]`.
+    /// `[layers, key heads * width, stride]`: of each number of a key a row over positions.
     keys: Vec<f32>,
+    /// `[layers, key heads, capacity, width]`.
     values: Vec<f32>,
     filled: usize,
 }
@@ -71,10 +77,12 @@ pub(crate) enum Ask<'a> {
 impl Reader {
     /// Room for `capacity` tokens in each of `rows`.
     pub fn new(weights: Arc<Weights>, rows: usize, capacity: usize) -> Self {
-        let size = weights.layers.len() * capacity * weights.sizes.keys();
-        let row = || Row { keys: vec![0.0; size], values: vec![0.0; size], filled: 0 };
+        // Not a power of two, so that the rows of a head do not share few places of the cache.
+        let stride = capacity.next_multiple_of(LINE) + LINE;
+        let width = weights.layers.len() * weights.sizes.keys();
+        let row = || Row { keys: vec![0.0; width * stride], values: vec![0.0; width * capacity], filled: 0 };
         let rows = (0..rows).map(|_| row()).collect();
-        Self { weights, capacity, rows, spare: Vec::new(), teams: Vec::new() }
+        Self { weights, capacity, stride, rows, spare: Vec::new(), teams: Vec::new() }
     }
 
     pub fn weights(&self) -> &Weights {
@@ -97,7 +105,7 @@ impl Reader {
     /// Reads `counts[row]` tokens more of each row, one row's after the other's in `ids`. Those who call have checked
     /// that there is room and that the tokens exist. Writes what is asked for into `answer`.
     pub fn read(&mut self, ids: &[u32], counts: &[usize], ask: Ask<'_>, answer: &mut Vec<f32>) {
-        let Self { weights, capacity, rows, teams, .. } = self;
+        let Self { weights, capacity, stride, rows, teams, .. } = self;
         let count = rows.len().div_ceil(TEAM);
         if teams.len() < count {
             teams.resize_with(count, Team::default);
@@ -106,7 +114,7 @@ impl Reader {
         let tasks =
             rows.par_chunks_mut(TEAM).zip(counts.par_chunks(TEAM)).zip(teams.par_iter_mut()).zip(shares);
         tasks.for_each(|(((rows, counts), team), own)| {
-            team.read(weights, *capacity, rows, own, counts, ask);
+            team.read(weights, [*capacity, *stride], rows, own, counts, ask);
         });
         answer.clear();
         teams[..count].iter().for_each(|team| answer.extend_from_slice(&team.found));
@@ -143,8 +151,8 @@ impl Reader {
             copy
         };
         let rows = (0..count).map(|_| row()).collect();
-        let (weights, capacity) = (self.weights.clone(), self.capacity);
-        Self { weights, capacity, rows, spare: Vec::new(), teams: Vec::new() }
+        let (weights, capacity, stride) = (self.weights.clone(), self.capacity, self.stride);
+        Self { weights, capacity, stride, rows, spare: Vec::new(), teams: Vec::new() }
     }
 }
 
@@ -180,7 +188,7 @@ impl Team {
     fn read(
         &mut self,
         weights: &Weights,
-        capacity: usize,
+        [capacity, stride]: [usize; 2],
         rows: &mut [Row],
         (first, ids): (usize, &[u32]),
         counts: &[usize],
@@ -213,9 +221,13 @@ impl Team {
                 }
                 let (cosine, sine) = weights.angles(position);
                 arithmetic::rotate(&mut qkv[..queries + keys], cosine, sine, false);
-                let place = (at * capacity + position) * keys;
-                rows[row].keys[place..][..keys].copy_from_slice(&qkv[queries..][..keys]);
-                rows[row].values[place..][..keys].copy_from_slice(&qkv[queries + keys..]);
+                let places = rows[row].keys[at * keys * stride..].iter_mut().skip(position).step_by(stride);
+                places.zip(&qkv[queries..][..keys]).for_each(|(place, key)| *place = *key);
+                let values =
+                    rows[row].values[at * keys * capacity..].chunks_exact_mut(capacity * sizes.width);
+                for (values, own) in values.zip(qkv[queries + keys..].chunks_exact(sizes.width)) {
+                    values[position * sizes.width..][..sizes.width].copy_from_slice(own);
+                }
             }
             if at + 1 == weights.layers.len() {
                 // Nothing looks at the last layer's other tokens.
@@ -225,18 +237,17 @@ impl Team {
             for (token, mixed) in mixed.chunks_exact_mut(queries).enumerate() {
                 let (row, position) = self.places[token];
                 let query = &self.qkv[token * sizes.qkv()..][..queries];
-                let start = at * capacity * keys;
                 let scores = room(&mut self.scores, position + 1);
                 for head in 0..sizes.heads {
-                    let shared = start + head / (sizes.heads / sizes.key_heads) * sizes.width;
+                    let shared = head / (sizes.heads / sizes.key_heads) * sizes.width;
                     let own = head * sizes.width..(head + 1) * sizes.width;
-                    let (seen, values) = (&rows[row].keys[shared..], &rows[row].values[shared..]);
+                    let seen = &rows[row].keys[(at * keys + shared) * stride..];
+                    let values = &rows[row].values[(at * keys + shared) * capacity..];
                     arithmetic::attend(
                         &mut mixed[own.clone()],
                         &query[own],
-                        seen,
+                        HeadKeys { data: seen, stride },
                         values,
-                        keys,
                         scores,
                         factor,
                     );

@@ -208,7 +208,7 @@ def tool_rows(files, which):
         passed = value["demonstrations_passed"]
         lines += ["", f"{setup['layers']} layers of width {setup['width']}; {setup['demonstrations']:,} demonstrations, of which {100 * sum(passed) / len(passed):.1f} % pass, {setup['passes']} times; "
                   f"{setup['iterations']} iterations of {setup['tasks']} tasks x {setup['group']} episodes; {setup['test_tasks']} test tasks a tier, greedy unless T=1 is said. "
-                  f"Percent, mean ± sample deviation over seeds; minutes on {machine(files)}, shared with other work, one thread a run."]
+                  f"Percent, mean ± sample deviation over seeds; minutes of processor time, one thread, on {machine(files)}, shared with other work."]
     return "\n".join(lines)
 
 

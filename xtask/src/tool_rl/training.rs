@@ -16,6 +16,7 @@ use super::rows::{self, Kind};
 use super::world::{self, Metrics, Tasks};
 use crate::children::Beat;
 use crate::error::{Error, Result};
+use crate::machine::processor_seconds;
 use crate::output;
 
 /// What a run is judged on at its end.
@@ -75,9 +76,10 @@ pub struct ToolRun {
     pub metrics: Metrics,
     /// What was measured on the way.
     pub curve: Vec<CurvePoint>,
-    /// Seconds of rollouts, passes without gradients, and updates.
+    /// Seconds by the clock of rollouts, passes without gradients, and updates.
     pub phases: [f64; 3],
-    /// Seconds of all that is no judging.
+    /// Processor seconds of all that is no judging (seconds by the clock where the system does not tell them): what they are
+    /// does not depend on what else runs.
     pub seconds: f64,
 }
 
@@ -144,9 +146,15 @@ pub fn work(run: &mut RunFolder, job: &ToolJob) -> Result<()> {
     Ok(())
 }
 
+/// Processor seconds so far, or seconds since `start` where the system does not tell them.
+fn spent(start: Instant) -> f64 {
+    processor_seconds().unwrap_or_else(|| start.elapsed().as_secs_f64())
+}
+
 /// Trains the policy that all methods of a seed begin with.
 fn supervise(run: &mut RunFolder, job: &ToolJob, office: &Backoffice) -> Result<ToolRun> {
     let (setup, seed, start) = (&job.setup, job.seed, Instant::now());
+    let before = spent(start);
     let demonstrations = world::demonstrate(office, &job.expert, seed, 0, setup.demonstrations)?;
     let learn = LearnConfig {
         learning_rate: setup.sft_rate,
@@ -158,7 +166,7 @@ fn supervise(run: &mut RunFolder, job: &ToolJob, office: &Backoffice) -> Result<
     for (pass, loss) in losses.iter().enumerate() {
         run.metrics().append(pass + 1, &[("loss", *loss)])?;
     }
-    let seconds = start.elapsed().as_secs_f64();
+    let (clock, seconds) = (start.elapsed().as_secs_f64(), spent(start) - before);
     run.write_file(POLICY, &pref_opt::weights::to_bytes(&policy, "")?)?;
     let mut metrics = judge(&policy, office, job, run.path())?;
     // Calibration looks at validation tasks as well, whatever else is judged.
@@ -171,7 +179,7 @@ fn supervise(run: &mut RunFolder, job: &ToolJob, office: &Backoffice) -> Result<
     metrics.insert("demonstrations_passed".into(), world::passes("", &demonstrated)["_all"]);
     metrics.extend(losses.last().map(|loss| ("loss".to_owned(), *loss)));
     let curve = vec![CurvePoint { iteration: 0, calls: 0.0, pass_t3: curve_pass(&policy, office, setup)? }];
-    Ok(ToolRun { seed, metrics, curve, phases: [0.0, 0.0, seconds], seconds })
+    Ok(ToolRun { seed, metrics, curve, phases: [0.0, 0.0, clock], seconds })
 }
 
 /// Where the episodes of an iteration come from, if they are not the policy's own.
@@ -240,6 +248,7 @@ fn train(run: &mut RunFolder, job: &ToolJob, office: &Backoffice, kind: &Kind, r
 
     let mut config = setup.training(rate, seed);
     let start = Instant::now();
+    let before = spent(start);
     let given = match kind {
         Kind::MoreSupervised(_) => Some(Given::Fresh),
         Kind::Offline(_) => {
@@ -248,7 +257,7 @@ fn train(run: &mut RunFolder, job: &ToolJob, office: &Backoffice, kind: &Kind, r
         }
         _ => None,
     };
-    let recording = start.elapsed().as_secs_f64();
+    let recording = spent(start) - before;
     let mut trainer = match run.read_checkpoint()? {
         Some(bytes) => Trainer::resume(base.clone(), method, &config, &bytes)?,
         None => Trainer::new(base.clone(), method, &config)?,
@@ -258,12 +267,14 @@ fn train(run: &mut RunFolder, job: &ToolJob, office: &Backoffice, kind: &Kind, r
         run.metrics().append(0, &[("calls", 0.0), ("valid_t3", curve_pass(&base, office, setup)?)])?;
     }
     while trainer.iteration() < config.iterations {
+        let before = spent(start);
         let report = match &given {
             None => trainer.iterate(office, &BackofficeCodec, &|index| office.task(&tasks, index))?,
             Some(given) => trainer.learn(&given.of(trainer.iteration(), job, office)?)?,
         };
         let done = report.iteration;
         let mut values = told(&report);
+        values.push(("seconds", spent(start) - before));
         let looks = setup.curve_every > 0 && done.is_multiple_of(setup.curve_every);
         if looks || done == config.iterations {
             values.push(("valid_t3", curve_pass(&trainer.model.lm, office, setup)?));
@@ -303,7 +314,7 @@ fn train(run: &mut RunFolder, job: &ToolJob, office: &Backoffice, kind: &Kind, r
         // They were played once, however often they are learnt from.
         metrics.insert("train_calls".into(), summarise(episodes).calls as f64);
     }
-    let seconds = recording + phases.iter().sum::<f64>();
+    let seconds = recording + records.iter().filter_map(|record| record.get("seconds")).sum::<f64>();
     Ok(ToolRun { seed, metrics, curve, phases, seconds })
 }
 

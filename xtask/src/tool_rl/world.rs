@@ -220,13 +220,12 @@ mod tests {
     #[test]
     fn scripts_stand_at_both_ends() {
         let office = Backoffice::new(0.12).unwrap();
-        let all = |kind| {
-            let judged = script(&office, kind, &ExpertConfig::default(), 20, 1).unwrap();
-            measures(&judged)["pass_all"]
-        };
-        assert!(all(Script::Careful) >= 0.95);
-        assert!(all(Script::Random) <= 0.02);
-        let noisy = all(Script::Noisy);
+        let judged = |kind| measures(&script(&office, kind, &ExpertConfig::default(), 20, 1).unwrap());
+        assert!(judged(Script::Careful)["pass_all"] >= 0.95);
+        // What cannot be solved is given up by chance now and then.
+        let random = judged(Script::Random);
+        assert!(["pass_t1", "pass_t2", "pass_t3"].iter().all(|tier| random[*tier] <= 0.05), "{random:?}");
+        let noisy = judged(Script::Noisy)["pass_all"];
         assert!(noisy > 0.02 && noisy < 0.8, "{noisy}");
     }
 

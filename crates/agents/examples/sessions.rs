@@ -1,5 +1,5 @@
 //! Many sessions at once against an endpoint on the loopback interface that takes its time: `cargo run -p agents --features http
-//! --example sessions -- [SESSIONS] [LATENCY_MS] [SYSTEM] [ENDPOINT]`. Prints JSON: the time, the bound that latency alone sets, the
+//! --example sessions -- [SESSIONS] [LATENCY_MS] [SYSTEM] [ENDPOINT] [AT_ONCE]`. Prints JSON: the time, the bound that latency alone sets, the
 //! processor's time for each request on either side, and the memory a session takes.
 //!
 //! The endpoint is the rule-based engine in a process of its own: it reads the view that goes along. `same` for ENDPOINT takes in its place a
@@ -85,6 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (sessions, latency) = (number(1, 1000)? as usize, Duration::from_millis(number(2, 200)?));
     let system = argument(3).unwrap_or_else(|| "analyse".into());
     let same = argument(4).is_some_and(|endpoint| endpoint == "same");
+    let at_once = number(5, sessions as u64)?.max(1) as usize;
     let prepared = prepare(rec_core::read::folder("datasets/mt-mini")?, &ProtocolConfig::default())?;
     let knowledge = Arc::new(Knowledge::build(&prepared, &ModelsConfig::default())?);
     if std::env::var_os("SESSIONS_SERVE").is_some() {
@@ -120,20 +121,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut valid, mut decisions, mut most) = (0, 0, 0);
     let threads = std::thread::available_parallelism()?.get();
     let started = Instant::now();
-    run_many(&engine, &jobs, Concurrency { threads, in_flight: sessions.div_ceil(threads) }, |done| {
+    run_many(&engine, &jobs, Concurrency { threads, in_flight: at_once.div_ceil(threads) }, |done| {
         valid += usize::from(done.outcome.valid);
         decisions += done.outcome.decisions;
         most = most.max(done.outcome.decisions);
         Ok::<(), agents::Error>(())
     })?;
     let taken = started.elapsed().as_secs_f64();
-    let bound = (latency * most).as_secs_f64();
+    // As many sessions as run at once take as long as their requests in a row; then come the next.
+    let bound = latency.as_secs_f64() * f64::from(most) * (sessions as f64 / at_once as f64).max(1.0);
     let after = busy();
     let per_request = |side: usize| 1e3 * (after[side] - busy_before[side]) / f64::from(decisions.max(1));
     let kib_per_session = |side: usize| {
         let most = memory(&sides[side], "VmHWM:");
         let grown = resting[side].zip(most).map(|(before, most)| most.saturating_sub(before));
-        grown.map(|kib| kib as f64 / sessions.max(1) as f64)
+        grown.map(|kib| kib as f64 / at_once as f64)
     };
     let memory = [kib_per_session(0), kib_per_session(1)];
     drop(server.stdin.take());
@@ -141,6 +143,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     server.wait()?;
     let result = serde_json::json!({
         "sessions": sessions,
+        "at_once": at_once,
         "system": system,
         "endpoint": if same { "the same answer always" } else { "rule-based engine" },
         "latency_ms": latency.as_millis() as u64,

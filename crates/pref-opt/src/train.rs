@@ -118,7 +118,8 @@ pub enum Reference {
     Frozen(Box<CausalLm>),
     /// An adapter of the model that is trained, which shares its base.
     AdapterSlot(Slot),
-    /// Summed log-probabilities of each pair: of the chosen completion and of the rejected ones.
+    /// Summed log-probabilities of each pair: of the chosen completion and of the rejected ones; with LD-DPO, weighted
+    /// as the policy's are.
     Precomputed(Vec<(f32, Vec<f32>)>),
 }
 
@@ -273,13 +274,24 @@ pub fn pair_log_probs(
     pairs: &[PairExample],
     batch_size: usize,
 ) -> Result<Vec<(f32, Vec<f32>)>> {
+    weighted_pair_log_probs(model, pairs, batch_size, 1.0)
+}
+
+/// As [`pair_log_probs`], tokens past the other completion weighted by `alpha`.
+fn weighted_pair_log_probs(
+    model: &CausalLm,
+    pairs: &[PairExample],
+    batch_size: usize,
+    alpha: f64,
+) -> Result<Vec<(f32, Vec<f32>)>> {
     let mut all = Vec::with_capacity(pairs.len());
     let model = &without_autodiff(model);
     for batch in pairs.chunks(batch_size.max(1)) {
         let own: Vec<&PairExample> = batch.iter().collect();
+        let k = batch[0].rejected.len();
         let found = completion_log_probs(model, &flat(&own), &mut Pass::default())?;
-        let sums: Vec<f32> = found.sums.into_data().iter::<f32>().collect();
-        for own in sums.chunks_exact(1 + batch[0].rejected.len()) {
+        let sums: Vec<f32> = weighted_sums(&found, k, alpha).into_data().iter::<f32>().collect();
+        for own in sums.chunks_exact(1 + k) {
             all.push((own[0], own[1..].to_vec()));
         }
     }
@@ -328,7 +340,9 @@ pub fn train_preferences(
     }
     let precomputed = match reference {
         Reference::Precomputed(values) => Some(values.clone()),
-        Reference::Frozen(frozen) => Some(pair_log_probs(frozen, pairs, 256)?),
+        Reference::Frozen(frozen) => {
+            Some(weighted_pair_log_probs(frozen, pairs, 256, objective.length_alpha)?)
+        }
         Reference::AdapterSlot(_) => None,
         Reference::None if objective.needs_reference() => {
             return Err(Error::config("reference", "is none, but a loss needs one"));

@@ -167,6 +167,27 @@ fn a_policy_that_is_its_own_reference_starts_at_ln_2() {
 }
 
 #[test]
+fn references_weigh_tokens_as_the_policy_does() {
+    let codec = ItemCodec::titles(vec![vec![5, 6], vec![7], vec![5, 8, 9]], 10).unwrap();
+    let base = model(&codec, 2).add_lora(&LoraConfig { rank: 2, ..LoraConfig::default() }, 1).unwrap();
+    let base = base.freeze_reference();
+    let pair = |chosen: u32, rejected: [u32; 2]| PairExample {
+        prompt: codec.prompt(&[ItemId(chosen), ItemId(1)]),
+        chosen: codec.completion(ItemId(chosen)),
+        rejected: rejected.map(|item| codec.completion(ItemId(item))).into(),
+    };
+    let pairs = [pair(0, [1, 2]), pair(2, [0, 1])];
+    let mut objective = Objective::of(PreferenceLoss::Dmpo, 0.1);
+    objective.length_alpha = 0.3;
+    let once = StageConfig { epochs: 1, ..StageConfig::default() };
+    for reference in [Reference::Frozen(Box::new(base.valid())), Reference::AdapterSlot(Slot::Reference)] {
+        let (_, metrics) =
+            train_preferences(base.clone(), &pairs, &reference, &objective, &once, 1, "t").unwrap();
+        assert!((metrics["loss"] - std::f64::consts::LN_2).abs() < 1e-6, "{metrics:?}");
+    }
+}
+
+#[test]
 fn log_probabilities_do_not_depend_on_padding_and_titles_sum_over_tokens() {
     let codec = ItemCodec::titles(vec![vec![5, 6], vec![7], vec![5, 8, 9]], 10).unwrap();
     let base = model(&codec, 2).valid();

@@ -6,7 +6,7 @@ use bumpalo::Bump;
 
 use super::entry::{Entry, Expected, Nested, Slot};
 use super::{Language, Outcome};
-use crate::value::{Kind, Members, Node, Value};
+use crate::value::{Kind, Members, Node, Str, Value};
 
 /// Why a call does not pass.
 enum Failure {
@@ -272,6 +272,20 @@ pub fn normalize(text: &str) -> Cow<'_, str> {
     }
     let kept: String = text.chars().filter(|&c| !is_dropped(c)).collect();
     Cow::Owned(kept.to_lowercase().replace('\'', "\""))
+}
+
+/// [`normalize`] for keeping.
+pub(super) fn normal(text: &str) -> Str {
+    let mut buffer = [0; 64];
+    if text.len() > buffer.len() || !text.is_ascii() {
+        return Str::from(normalize(text));
+    }
+    let mut length = 0;
+    for byte in text.bytes().map(|byte| NORMAL[usize::from(byte)]) {
+        buffer[length] = byte;
+        length += usize::from(byte != DROPPED);
+    }
+    Str::from(std::str::from_utf8(&buffer[..length]).unwrap_or_default())
 }
 
 /// What becomes of an ASCII character in normalised text; [`DROPPED`] if nothing.

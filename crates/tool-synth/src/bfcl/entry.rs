@@ -2,10 +2,11 @@
 
 use smallvec::SmallVec;
 
+use super::Language;
+use super::check::normal;
 use super::convert::{Conversion, Java, JavaScript};
-use super::{Language, normalize};
 use crate::error::{Error, Result};
-use crate::value::{Kind, Str, Value};
+use crate::value::{Dict, Kind, Str, Value};
 
 /// Functions and expected calls of one entry.
 #[derive(Clone, Debug)]
@@ -93,11 +94,11 @@ pub(super) enum Nested {
 }
 
 /// A function's documentation.
-struct Function {
-    name: Str,
-    /// Nothing if the list is missing.
-    required: Option<Vec<Str>>,
-    parameters: Vec<(Str, Parameter)>,
+struct Function<'a> {
+    name: &'a str,
+    /// Nothing if it is missing or no list of texts.
+    required: Option<&'a [Value]>,
+    properties: &'a Dict,
 }
 
 /// A parameter's type.
@@ -113,7 +114,7 @@ struct Parameter {
 /// An expected call.
 struct Answer<'a> {
     name: &'a str,
-    parameters: Vec<(&'a str, &'a Value)>,
+    parameters: &'a Dict,
 }
 
 impl Entry {
@@ -126,43 +127,48 @@ impl Entry {
         let no_list = |what: &str| Error::invalid(format!("{what} must be a list"));
         let functions = functions.as_list().ok_or_else(|| no_list("the functions of an entry"))?;
         let answers = answers.as_list().ok_or_else(|| no_list("the ground truth of an entry"))?;
-        let functions: Vec<Function> =
-            functions.iter().map(|function| Function::read(function, language)).collect::<Result<_>>()?;
-        let answers: Vec<Answer<'_>> = answers.iter().map(Answer::read).collect::<Result<_>>()?;
+        let functions: SmallVec<[Function<'_>; 4]> =
+            functions.iter().map(Function::read).collect::<Result<_>>()?;
+        let answers: SmallVec<[Answer<'_>; 4]> = answers.iter().map(Answer::read).collect::<Result<_>>()?;
         let named = |name: &str| functions.iter().position(|function| function.name == name);
         let first = match (functions.first(), answers.first()) {
             (Some(function), Some(answer)) if named(answer.name) != Some(0) => {
-                Some(Box::new(Expected::new(function, answer)))
+                Some(Box::new(Expected::new(function, answer, language)))
             }
             _ => None,
         };
         let answers = answers
             .iter()
-            .map(|answer| named(answer.name).map(|function| Expected::new(&functions[function], answer)))
+            .map(|answer| {
+                named(answer.name).map(|function| Expected::new(&functions[function], answer, language))
+            })
             .collect();
         Ok(Self { language, answers, first })
     }
 }
 
 impl Expected {
-    fn new(function: &Function, answer: &Answer<'_>) -> Self {
-        let required = function.required.as_deref().unwrap_or_default();
-        let (mut values, mut texts, mut slots) = (Vec::new(), Vec::new(), Vec::<Slot>::new());
-        let documented = function.parameters.iter().map(|(name, _)| name.as_str());
-        let expected = answer.parameters.iter().map(|(name, _)| *name);
-        for name in documented.chain(expected).chain(required.iter().map(Str::as_str)) {
+    fn new(function: &Function<'_>, answer: &Answer<'_>, language: Language) -> Self {
+        let required = function.required.unwrap_or_default();
+        let mut slots: Vec<Slot> = Vec::with_capacity(function.properties.len().max(answer.parameters.len()));
+        let mut values = Vec::with_capacity(2 * answer.parameters.len());
+        let mut texts: Vec<Str> = Vec::with_capacity(2 * answer.parameters.len());
+        let named = function.properties.keys().chain(answer.parameters.keys()).chain(required);
+        for name in named.filter_map(Value::as_str) {
             if slots.iter().any(|slot| slot.name == name) {
                 continue;
             }
-            let parameter = function.parameters.iter().find(|(other, _)| *other == name);
-            let parameter = parameter.map(|(_, parameter)| *parameter);
-            let place = answer.parameters.iter().position(|(other, _)| *other == name);
+            let place = answer.parameters.keys().position(|other| other.as_str() == Some(name));
+            let property = function.properties.get_str(name);
+            // Of a parameter that no answer may have, the type does not matter.
+            let parameter =
+                property.filter(|_| place.is_some()).map(|property| Parameter::read(property, language));
             let starts = (values.len(), texts.len());
             let raises = place.is_some_and(|place| {
-                match answer.parameters[place].1 {
-                    Value::List(allowed) => values.extend(allowed.iter().cloned()),
+                match answer.parameters.values().nth(place) {
+                    Some(Value::List(allowed)) => values.extend(allowed.iter().cloned()),
                     // Text is walked character by character.
-                    Value::Str(text) => {
+                    Some(Value::Str(text)) => {
                         values.extend(text.chars().map(|c| Value::from(&*c.encode_utf8(&mut [0; 4]))))
                     }
                     _ => return true,
@@ -171,10 +177,10 @@ impl Expected {
             });
             let allowed = &values[starts.0..];
             let is_empty_text = |value: &Value| value.as_str() == Some("");
-            texts.extend(allowed.iter().filter_map(Value::as_str).map(|text| Str::from(normalize(text))));
+            texts.extend(allowed.iter().filter_map(Value::as_str).map(normal));
             slots.push(Slot {
                 name: name.into(),
-                required: required.iter().any(|other| other == name),
+                required: required.iter().any(|other| other.as_str() == Some(name)),
                 known: parameter.is_some() && place.is_some(),
                 place: place.map(|place| u16::try_from(place).unwrap_or(u16::MAX)),
                 optional: allowed.iter().any(is_empty_text),
@@ -196,7 +202,7 @@ impl Expected {
             required: mask(|slot| slot.required),
             needed: mask(Slot::is_needed),
             underscored: function.name.replace('.', "_").into(),
-            name: function.name.clone(),
+            name: function.name.into(),
             raises: function.required.is_none(),
             slots: slots.into(),
             values: values.into(),
@@ -205,26 +211,17 @@ impl Expected {
     }
 }
 
-impl Function {
-    fn read(value: &Value, language: Language) -> Result<Self> {
+impl<'a> Function<'a> {
+    fn read(value: &'a Value) -> Result<Self> {
         let missing =
             |what: &str| Error::invalid(format!("a function's documentation lacks {what}: {value}"));
-        let name = value.get("name").and_then(Value::as_str).ok_or_else(|| missing("its name"))?;
         let parameters = value.get("parameters").ok_or_else(|| missing("its parameters"))?;
         let properties = parameters.get("properties").and_then(Value::as_dict);
-        let properties = properties.ok_or_else(|| missing("parameters.properties"))?;
-        let texts = |items: &Value| -> Option<Vec<Str>> {
-            items.as_list()?.iter().map(|item| item.as_str().map(Str::from)).collect()
-        };
+        let required = parameters.get("required").and_then(Value::as_list);
         Ok(Self {
-            name: name.into(),
-            required: parameters.get("required").and_then(texts),
-            parameters: properties
-                .iter()
-                .filter_map(|(name, property)| {
-                    Some((name.as_str()?.into(), Parameter::read(property, language)))
-                })
-                .collect(),
+            name: value.get("name").and_then(Value::as_str).ok_or_else(|| missing("its name"))?,
+            required: required.filter(|items| items.iter().all(|item| item.as_str().is_some())),
+            properties: properties.ok_or_else(|| missing("parameters.properties"))?,
         })
     }
 }
@@ -290,10 +287,9 @@ impl<'a> Answer<'a> {
         let wrong =
             || Error::invalid(format!("an expected call must be {{name: {{parameter: […]}}}}: {value}"));
         let (name, parameters) = value.as_dict().and_then(|dict| dict.iter().next()).ok_or_else(wrong)?;
-        let parameters = parameters.as_dict().ok_or_else(wrong)?.iter();
         Ok(Self {
             name: name.as_str().ok_or_else(wrong)?,
-            parameters: parameters.filter_map(|(name, allowed)| Some((name.as_str()?, allowed))).collect(),
+            parameters: parameters.as_dict().ok_or_else(wrong)?,
         })
     }
 }

@@ -28,9 +28,27 @@ fn parser(language: &Language) -> Parser {
 /// The tree, unless something in it could not be parsed. A missing token is no error.
 fn tree(parser: &RefCell<Parser>, source: &str) -> Option<Tree> {
     let tree = parser.borrow_mut().parse(source, None)?;
-    let root = tree.root_node();
-    let wrong = root.is_error() || root.has_error() && root.to_sexp().contains("ERROR");
-    (!wrong).then_some(tree)
+    (!holds_error(&tree)).then_some(tree)
+}
+
+/// Whether a node of the tree is an error.
+fn holds_error(tree: &Tree) -> bool {
+    let mut cursor = tree.walk();
+    loop {
+        let node = cursor.node();
+        if node.is_error() {
+            return true;
+        }
+        // A missing token counts here too, so that what has an error may hold no such node.
+        if node.has_error() && cursor.goto_first_child() {
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return false;
+            }
+        }
+    }
 }
 
 /// The first call in Java source; an empty dictionary if there is none.

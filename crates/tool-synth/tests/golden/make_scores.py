@@ -116,6 +116,9 @@ def write_package():
         put(data / f"BFCL_v4_{category}.json", questions)
         if entries[0][1] is not None:
             put(data / "possible_answer" / f"BFCL_v4_{category}.json", truths)
+    # The tables ask how many entries there are in the others.
+    for category in ("parallel_multiple", "live_multiple", "live_parallel", "live_parallel_multiple", "live_irrelevance"):
+        put(data / f"BFCL_v4_{category}.json", [])
     listed = {category: [VARIED] if VARIED.startswith(category) else [] for category in ENTRIES}
     (data / "BFCL_v4_format_sensitivity.json").write_text(json.dumps(listed))
     constants = OUT / "bfcl_eval" / "constants"

@@ -285,7 +285,10 @@ impl<'a> Java<'a> {
             b'l' | b'L' if shape.whole => self.source.at += 1,
             b'f' | b'F' | b'd' | b'D' => self.source.at += 1,
             // A name after a number, and no token completes anything so that a name could follow.
-            b'a'..=b'z' | b'A'..=b'Z' if first != b'0' => return self.fail(),
+            b'n' | b'j' | b'J' if first != b'0' => {
+                self.source.at += 1;
+                return if self.source.runs_on() { None } else { self.fail() };
+            }
             _ => {}
         }
         (!self.source.runs_on()).then_some(())

@@ -139,10 +139,6 @@ impl<'a> JavaScript<'a> {
                 return Some(&self.source.text[start..end]);
             }
             let next = self.source.peek_after(1);
-            if operator == b'-' && next == b'>' {
-                // A lambda of Java.
-                return self.fail();
-            }
             if next == operator || matches!(next, b'=' | b'>') {
                 return None;
             }
@@ -189,7 +185,10 @@ impl<'a> JavaScript<'a> {
         match self.source.peek() {
             b'n' if shape.whole => self.source.at += 1,
             // As in Java: a name after a number, and no token completes anything so that a name could follow.
-            b'a'..=b'z' | b'A'..=b'Z' if first != b'0' => return self.fail(),
+            b'f' | b'F' | b'l' | b'L' | b'd' | b'D' | b'j' | b'J' if first != b'0' => {
+                self.source.at += 1;
+                return if self.source.runs_on() { None } else { self.fail() };
+            }
             _ => {}
         }
         (!self.source.runs_on()).then_some(())

@@ -413,6 +413,17 @@ impl<'a> Reader<'a> {
         value.ok_or(Stop::Unsure)
     }
 
+    /// The operand of an operator whose result has no value as an argument.
+    fn operand(&mut self) -> Read<Found<'a>> {
+        if self.depth == MAX_DEPTH {
+            return Err(Stop::Unsure);
+        }
+        self.depth += 1;
+        self.node()?;
+        self.depth -= 1;
+        Ok(self.valueless())
+    }
+
     /// What has no value as an argument.
     fn valueless(&mut self) -> Found<'a> {
         self.fails = true;
@@ -445,8 +456,7 @@ impl<'a> Reader<'a> {
                             && !matches!(self.word_at(self.at + 1), "True" | "False" | "await")) =>
             {
                 self.at += 1;
-                self.node()?;
-                return Ok(self.valueless());
+                return self.operand();
             }
             b'.' if !self.literal && self.peek_after(1) == b'.' && self.peek_after(2) == b'.' => {
                 self.at += 3;
@@ -487,6 +497,9 @@ impl<'a> Reader<'a> {
                 "f" | "F" if self.ignored == 0 && !self.literal => {
                     self.string("r")?;
                     self.skip_blanks()?;
+                    if self.at_string() {
+                        return Err(Stop::Unsure);
+                    }
                     return Ok(self.valueless());
                 }
                 "f" | "F" => return Err(Stop::Unsure),
@@ -507,8 +520,7 @@ impl<'a> Reader<'a> {
                     if !is(self.peek(), LETTER) || matches!(self.word_at(self.at), "True" | "False" | "not") {
                         return Err(Stop::Unsure);
                     }
-                    self.node()?;
-                    return Ok(self.valueless());
+                    return self.operand();
                 }
                 "lambda" if self.ignored == 0 && !self.literal => {
                     self.skip_rest()?;
@@ -721,15 +733,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether text comes next, with a prefix or without.
+    fn at_string(&self) -> bool {
+        let quote = |ahead| matches!(self.peek_after(ahead), b'"' | b'\'');
+        quote(0) || is(self.peek(), LETTER) && (quote(1) || quote(2))
+    }
+
     /// A byte string of plain characters; its prefix was read.
     fn byte_string(&mut self) -> Read<Node<'a>> {
         let body = self.string("r")?;
         let end = self.at;
         self.skip_blanks()?;
-        let joined = matches!(self.peek(), b'"' | b'\'')
-            || is(self.peek(), LETTER)
-                && (matches!(self.peek_after(1), b'"' | b'\'') || matches!(self.peek_after(2), b'"' | b'\''));
-        if joined || self.literal || !body.is_ascii() || body.contains('\\') {
+        if self.at_string() || self.literal || !body.is_ascii() || body.contains('\\') {
             return Err(Stop::Unsure);
         }
         self.at = end;

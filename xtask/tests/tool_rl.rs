@@ -170,11 +170,7 @@ fn dialogues_of_the_other_system_train_a_policy() {
     run(&["tool-rl", "small-dialogues.toml", "--out", "out", "--json", "out.json"], folder.path());
     let value = json(&folder.path().join("out.json"));
     assert!(value["training"].as_u64().unwrap() > 20);
-    let groups: Vec<&str> = value["dialogue_rows"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| row["group"].as_str().unwrap())
-        .collect();
+    let groups: Vec<&str> =
+        value["dialogue_rows"].as_array().unwrap().iter().map(|row| row["group"].as_str().unwrap()).collect();
     assert!(groups.contains(&"all") && groups.contains(&"no tool"), "{groups:?}");
 }

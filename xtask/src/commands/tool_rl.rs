@@ -36,8 +36,7 @@ pub fn tool_rl(arguments: &ToolRl) -> Result<()> {
     if !arguments.seeds.is_empty() {
         experiment.seeds = arguments.seeds.clone();
     }
-    let folder =
-        arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(&name));
+    let folder = arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(&name));
     output::note(format!("{}\nruns in {}", experiment.about, folder.display()));
     let running = Running {
         existing: arguments.existing,

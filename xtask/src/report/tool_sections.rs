@@ -11,7 +11,7 @@ use super::html::{self, Cell, Mark, Section};
 use super::sections::made_by;
 use super::svg::escape;
 use crate::tool_rl::claim::{self, COMPARED, Difference};
-use crate::tool_rl::outcome::{RowResult, SHOWN, ShownEpisodes, ToolComparison, Told};
+use crate::tool_rl::outcome::{RowResult, SHOWN, ShownEpisodes, Told, ToolComparison};
 use crate::tool_rl::rows::{Kind, Table};
 
 /// The finding in a sentence or two.
@@ -243,11 +243,7 @@ fn episodes(comparison: &ToolComparison) -> Option<Section> {
 }
 
 /// One task: a column for each policy.
-fn side_by_side(
-    query: &str,
-    columns: &[(&ShownEpisodes, &Episode)],
-    comparison: &ToolComparison,
-) -> String {
+fn side_by_side(query: &str, columns: &[(&ShownEpisodes, &Episode)], comparison: &ToolComparison) -> String {
     let label = format!("Episodes of: {query}");
     let mut out =
         format!("<div class=\"side\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">", escape(&label));
@@ -256,11 +252,8 @@ fn side_by_side(
         let reward = method.map_or_else(Shaper::gated, |method| method.reward.clone());
         let (class, verdict) =
             if episode.outcome.passed { ("passed", "passed") } else { ("failed", "failed") };
-        let _ = write!(
-            out,
-            "<div><h4>{} <span class=\"{class}\">{verdict}</span></h4><ol>",
-            escape(&column.row)
-        );
+        let _ =
+            write!(out, "<div><h4>{} <span class=\"{class}\">{verdict}</span></h4><ol>", escape(&column.row));
         for (step, earned) in episode.steps.iter().zip(reward.rewards(episode, 1.0)) {
             let _ = write!(
                 out,
@@ -291,9 +284,11 @@ fn colour(step: &Step, episode: &Episode) -> &'static str {
 
 fn told(value: &Json) -> String {
     match value {
-        Json::Object(members) => {
-            members.iter().map(|(name, value)| format!("{name}={}", told(value))).collect::<Vec<_>>().join(", ")
-        }
+        Json::Object(members) => members
+            .iter()
+            .map(|(name, value)| format!("{name}={}", told(value)))
+            .collect::<Vec<_>>()
+            .join(", "),
         value => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
     }
 }

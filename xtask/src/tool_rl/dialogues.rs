@@ -17,9 +17,7 @@ use serde_json::{Value, json};
 use tool_rl::env::FINISH;
 use tool_rl::env::replay::{Recorded, ReplayEnvironment};
 use tool_rl::lm::{Draw, Job, LearnConfig, RolloutConfig, TrainConfig, Trainer, fine_tune, rollout};
-use tool_rl::{
-    ActionCodec, CausalLm, CausalLmConfig, Episode, Limits, Method, WordCodec, play, summarise,
-};
+use tool_rl::{ActionCodec, CausalLm, CausalLmConfig, Episode, Limits, Method, WordCodec, play, summarise};
 use tool_synth::shard::{self, Shard};
 use tool_synth::synthesis::Config;
 
@@ -157,8 +155,7 @@ struct Joined {
 
 /// Makes the dialogues under `folder`, unless they are there, and joins them.
 fn join(experiment: &DialogueExperiment, folder: &Path) -> Result<Joined> {
-    let mut config =
-        Config { count: experiment.dialogues, seed: experiment.data_seed, ..Config::default() };
+    let mut config = Config { count: experiment.dialogues, seed: experiment.data_seed, ..Config::default() };
     config.pool.apis = experiment.apis;
     shard::run_offline(&config, folder, Shard::WHOLE, &mut Bar::default())?;
     let (samples, _, _) = shard::merge(folder)?;
@@ -279,11 +276,7 @@ fn run_seed(
 ) -> Result<DialogueRun> {
     let method = Method::preset(&experiment.method, experiment.kl)
         .ok_or_else(|| Error::Usage(format!("no method {}", experiment.method)))?;
-    let job = DialogueJob {
-        seed,
-        experiment: experiment.clone(),
-        method: super::training::as_text(&method),
-    };
+    let job = DialogueJob { seed, experiment: experiment.clone(), method: super::training::as_text(&method) };
     let path = folder.join(seed.to_string());
     let mut run = prepare(&path, &job, existing)?;
     if let Some(done) = run.result()? {
@@ -316,8 +309,7 @@ fn run_seed(
     let base = match std::fs::read(&file) {
         Ok(bytes) if run.read_checkpoint()?.is_some() => pref_opt::weights::from_bytes(fresh, &bytes)?.0,
         _ => {
-            let (policy, losses) =
-                fine_tune(fresh, &demonstrate(joined), &learn, experiment.passes, seed)?;
+            let (policy, losses) = fine_tune(fresh, &demonstrate(joined), &learn, experiment.passes, seed)?;
             replace_file(&file, &pref_opt::weights::to_bytes(&policy, "")?)?;
             loss = losses.last().copied();
             policy
@@ -327,7 +319,10 @@ fn run_seed(
     let (own, before) = judge(&base, joined, &joined.held_out)?;
     passes.push(own);
     training.push(judge(&base, joined, few)?.0);
-    output::note(format!("seed {seed}: {:.1} % of held-out requests pass after supervised training", 100.0 * passes[1]["all"]));
+    output::note(format!(
+        "seed {seed}: {:.1} % of held-out requests pass after supervised training",
+        100.0 * passes[1]["all"]
+    ));
 
     let config = TrainConfig {
         iterations: experiment.iterations,
@@ -369,15 +364,8 @@ fn run_seed(
     let longest = || pairs().max_by_key(|(a, _)| a.steps.len());
     let shown = changed.or_else(longest).map(|(a, b)| [lines(a), lines(b)]);
     let three = |list: Vec<Passes>| -> [Passes; 3] { list.try_into().expect("there are three stages") };
-    let done = DialogueRun {
-        seed,
-        passes: three(passes),
-        training: three(training),
-        loss,
-        calls,
-        seconds,
-        shown,
-    };
+    let done =
+        DialogueRun { seed, passes: three(passes), training: three(training), loss, calls, seconds, shown };
     run.finish(&done)?;
     Ok(done)
 }
@@ -453,9 +441,8 @@ fn text(experiment: &DialogueExperiment, joined: &Joined, runs: &[DialogueRun]) 
             let found = over_seeds(runs, |run| &run.passes[stage], group);
             row.push(Told::Percent.write(found.as_ref()));
         }
-        let own = [1, 2].map(|stage| {
-            Told::Percent.write(over_seeds(runs, |run| &run.training[stage], group).as_ref())
-        });
+        let own = [1, 2]
+            .map(|stage| Told::Percent.write(over_seeds(runs, |run| &run.training[stage], group).as_ref()));
         row.push(own.join(" → "));
         row
     };

@@ -105,11 +105,7 @@ impl Setup {
             tasks: self.tasks,
             group: self.group,
             limits: Limits::default(),
-            learn: LearnConfig {
-                learning_rate: rate,
-                minibatch: self.minibatch,
-                ..LearnConfig::default()
-            },
+            learn: LearnConfig { learning_rate: rate, minibatch: self.minibatch, ..LearnConfig::default() },
             seed,
             ..TrainConfig::default()
         }

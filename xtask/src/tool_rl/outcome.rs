@@ -109,9 +109,10 @@ impl RowResult {
     pub fn curve(&self) -> Vec<(f64, f64, f64)> {
         let Some(first) = self.runs.first() else { return Vec::new() };
         let points = first.curve.iter().map(|point| {
-            let own = self.runs.iter().filter_map(|run| {
-                run.curve.iter().find(|other| other.iteration == point.iteration).copied()
-            });
+            let own = self
+                .runs
+                .iter()
+                .filter_map(|run| run.curve.iter().find(|other| other.iteration == point.iteration).copied());
             let own: Vec<_> = own.collect();
             (own.len() == self.runs.len()).then(|| {
                 let calls = Summary::of(own.iter().map(|point| point.calls).collect()).mean;
@@ -189,10 +190,12 @@ impl Calibrated {
 
 /// The table of a calibration.
 pub fn calibration_table(tried: &[Calibrated]) -> String {
-    let head = ["care T1 T2 T3 TU", "experts", "T1 at T=1", "T2", "T3", "TU", "greedy T1", "T2", "T3", "TU", "fits"];
+    let head =
+        ["care T1 T2 T3 TU", "experts", "T1 at T=1", "T2", "T3", "TU", "greedy T1", "T2", "T3", "TU", "fits"];
     let row = |own: &Calibrated| {
         let told = |name: &str| Told::Percent.write(own.metric(name).as_ref());
-        let mut row = vec![own.careful.map(|share| share.to_string()).join(" "), told("demonstrations_passed")];
+        let mut row =
+            vec![own.careful.map(|share| share.to_string()).join(" "), told("demonstrations_passed")];
         for prefix in ["valid_sampled", "valid"] {
             row.extend(["t1", "t2", "t3", "tu"].map(|tier| told(&format!("{prefix}_{tier}"))));
         }
@@ -358,7 +361,8 @@ impl ToolComparison {
         if own.is_empty() {
             return own;
         }
-        let mut all: Vec<&RowResult> = table.reference().and_then(|name| self.row(name)).into_iter().collect();
+        let mut all: Vec<&RowResult> =
+            table.reference().and_then(|name| self.row(name)).into_iter().collect();
         // Two parts of the methods' table answer questions of the others.
         let more: &[&str] = match table {
             Table::Ablations => &["ppo-return-to-go"],
@@ -429,7 +433,8 @@ impl ToolComparison {
 
     /// Tables for people.
     pub fn table(&self) -> String {
-        let mut text = format!("{}\nmean ± deviation over seeds, greedy unless T=1 is said\n", self.setup_line());
+        let mut text =
+            format!("{}\nmean ± deviation over seeds, greedy unless T=1 is said\n", self.setup_line());
         let mut head = vec!["method", "lr"];
         head.extend(SHOWN.iter().map(|(_, heading, _)| *heading));
         head.push("seeds");
@@ -442,9 +447,7 @@ impl ToolComparison {
             let row = |result: &&RowResult| {
                 let mut row = vec![result.row.name.to_owned()];
                 row.push(result.rate.map_or_else(|| "–".into(), |rate| format!("{rate:e}")));
-                row.extend(
-                    SHOWN.iter().map(|(metric, _, told)| told.write(result.metric(metric).as_ref())),
-                );
+                row.extend(SHOWN.iter().map(|(metric, _, told)| told.write(result.metric(metric).as_ref())));
                 row.push(result.runs.len().to_string());
                 row
             };

@@ -170,8 +170,7 @@ fn supervise(run: &mut RunFolder, job: &ToolJob, office: &Backoffice) -> Result<
     let demonstrated: Vec<world::OfTier> = vec![(Tier::T1, demonstrations)];
     metrics.insert("demonstrations_passed".into(), world::passes("", &demonstrated)["_all"]);
     metrics.extend(losses.last().map(|loss| ("loss".to_owned(), *loss)));
-    let curve =
-        vec![CurvePoint { iteration: 0, calls: 0.0, pass_t3: curve_pass(&policy, office, setup)? }];
+    let curve = vec![CurvePoint { iteration: 0, calls: 0.0, pass_t3: curve_pass(&policy, office, setup)? }];
     Ok(ToolRun { seed, metrics, curve, phases: [0.0, 0.0, seconds], seconds })
 }
 

@@ -21,7 +21,11 @@ pub fn run(arguments: &Quickstart, out: &Path) -> Result<Outcome> {
         experiment.seeds = arguments.seeds.clone();
     }
     let out = out.join("tools");
-    output::note(format!("a policy that uses tools, {}; runs in {}", experiment.rows.join(" and "), out.display()));
+    output::note(format!(
+        "a policy that uses tools, {}; runs in {}",
+        experiment.rows.join(" and "),
+        out.display()
+    ));
     let mut existing = arguments.existing;
     existing.fresh |= !existing.resume;
     // There is one run after the other: each may have all cores.

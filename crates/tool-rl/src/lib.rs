@@ -17,11 +17,12 @@
 //! - the policy: `lm` (feature `lm`) with batched rollout, losses, trainer;
 //! - others' data: [`import`].
 //!
-//! What the released code does otherwise than the paper is a named mode here (`Credit::Released`), never a default.
+//! What the released code does otherwise than the paper is a named mode here (`Credit::Released`, [`compat`]), never a default.
 #![warn(missing_docs)]
 
 pub mod backoffice;
 pub mod codec;
+pub mod compat;
 pub mod credit;
 pub mod env;
 pub mod episode;

@@ -1,13 +1,16 @@
 //! The pass by hand against burn's: what is looked up, and the gradients of every loss.
 #![cfg(feature = "flex")]
 
+use causal_lm::{Batch, HostTape, ReadingGradients, Slot, Tokens};
 use rand::RngExt;
 use rec_core::ToolCall;
 use tool_rl::burn::module::{Module, ModuleMapper, Param};
 use tool_rl::burn::tensor::{Device, Tensor, TensorData};
 use tool_rl::credit::Credited;
 use tool_rl::env::Reply;
-use tool_rl::lm::{ActorCritic, Before, Gathered, LearnConfig, Lesson, Minibatch, look, look_by_tensors};
+use tool_rl::lm::{
+    ActorCritic, Before, Gathered, LearnConfig, Lesson, Minibatch, Row, evaluate, look, look_by_tensors,
+};
 use tool_rl::{Aggregation, CausalLmConfig, Episode, KlPlace, Method, PolicyLoss, Step};
 
 const WORDS: u32 = 41;
@@ -202,4 +205,138 @@ fn a_minibatch_too_far_away_is_left_out_by_both() {
     let [found, expected] = both(&policy(4, true), &method, &config);
     assert!(found.gradients.is_none() && expected.gradients.is_none());
     assert!((found.moved - expected.moved).abs() < 1e-5);
+}
+
+/// Every parameter moved along a direction of its own that hangs on its place alone.
+struct Nudge {
+    at: u64,
+    by: f32,
+}
+
+fn direction(at: u64, count: usize) -> Vec<f32> {
+    let mut rng = rec_core::random::stream(at, "direction", 0);
+    (0..count).map(|_| rng.random::<f32>() - 0.5).collect()
+}
+
+impl ModuleMapper for Nudge {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        self.at += 1;
+        let (at, by) = (self.at, self.by);
+        param.map(|value| {
+            let shape = value.shape();
+            let noise = direction(at, shape.num_elements());
+            let noise = Tensor::<D>::from_data(TensorData::new(noise, shape), &value.device());
+            value.detach().add(noise.mul_scalar(by)).detach()
+        })
+    }
+}
+
+#[test]
+fn observations_have_no_gradient_and_actions_have_that_of_differences() {
+    let model = ActorCritic::new(policy(6, true).lm);
+    let episodes = episodes(9);
+    let advantage = |at: usize| (at as f32 * 1.7).sin();
+    let rows: Vec<Row<'_>> = episodes.iter().map(Row::of).collect();
+    // The gradients of the sum of -A log p over action tokens...
+    let actions: Vec<(&[u32], &[std::ops::Range<usize>])> =
+        rows.iter().map(|row| (row.tokens, row.actions.as_slice())).collect();
+    let batch = Batch::of_ranges(&actions).unwrap();
+    let tape = HostTape::record(&model.lm, &batch, Slot::Active, false).unwrap().unwrap();
+    let factors: Vec<f32> = (0..batch.completion_tokens()).map(|at| -advantage(at)).collect();
+    let by = ReadingGradients { log_probs: &factors, ..ReadingGradients::default() };
+    let gradients = tape.backward(by);
+    // ... are those over all tokens with nothing at observations and in the prompt,
+    let everything: Vec<[std::ops::Range<usize>; 1]> = rows.iter().map(|row| [1..row.tokens.len()]).collect();
+    let everything: Vec<(&[u32], &[std::ops::Range<usize>])> =
+        rows.iter().zip(&everything).map(|(row, all)| (row.tokens, &all[..])).collect();
+    let whole = Batch::of_ranges(&everything).unwrap();
+    let tape = HostTape::record(&model.lm, &whole, Slot::Active, false).unwrap().unwrap();
+    let mut given = factors.iter();
+    let spread: Vec<f32> = episodes
+        .iter()
+        .flat_map(|episode| episode.loss_mask().into_iter().skip(1))
+        .map(|is_action| if is_action { *given.next().unwrap() } else { 0.0 })
+        .collect();
+    let by = ReadingGradients { log_probs: &spread, ..ReadingGradients::default() };
+    for (found, expected) in tape.backward(by).parameters().iter().zip(gradients.parameters()) {
+        assert!(away(&floats(found.as_ref().unwrap()), &floats(expected.as_ref().unwrap())) < 1e-5);
+    }
+    // and along any direction they are what differences of the loss say.
+    let loss = |by: f32| -> f64 {
+        let moved = model.clone().map(&mut Nudge { at: 0, by });
+        let found = floats(&evaluate(&moved, &rows, Slot::Active).unwrap().log_probs);
+        found.iter().zip(&factors).map(|(p, factor)| f64::from(p * factor)).sum()
+    };
+    let step = 1e-3;
+    let differences = (loss(step) - loss(-step)) / f64::from(2.0 * step);
+    let along: f64 = gradients
+        .parameters()
+        .iter()
+        .enumerate()
+        .map(|(at, gradient)| {
+            let gradient = floats(gradient.as_ref().unwrap());
+            let direction = direction(at as u64 + 1, gradient.len());
+            gradient.iter().zip(&direction).map(|(a, b)| f64::from(a * b)).sum::<f64>()
+        })
+        .sum();
+    assert!((along - differences).abs() < 0.02 * along.abs().max(1.0), "{along} and {differences}");
+}
+
+#[test]
+fn in_the_first_pass_the_clipped_loss_has_the_policys_gradient() {
+    let episodes = episodes(11);
+    let model = ActorCritic::new(policy(7, true).lm);
+    let before = look(&model, None, &episodes, 64).unwrap();
+    let credited: Vec<Credited> = before
+        .iter()
+        .map(|before| {
+            let advantages: Vec<f32> = (0..before.log_probs.len()).map(|at| (at as f32).cos()).collect();
+            Credited { returns: advantages.clone(), advantages }
+        })
+        .collect();
+    let places: Vec<usize> = (0..episodes.len()).collect();
+    let gradients = |loss: PolicyLoss| {
+        let base = Method::preset("steptool-gated", 0.0).unwrap();
+        let method = Method { loss, critic: false, kl: KlPlace::Off, ..base };
+        let lesson =
+            Lesson { method: &method, kl: 0.0, episodes: &episodes, before: &before, credited: &credited };
+        let found = Minibatch::new(&lesson, &places).gradients(&model, &LearnConfig::default()).unwrap();
+        assert!(found.moved.abs() < 1e-6 && found.clip_fraction == 0.0);
+        found.gradients.unwrap()
+    };
+    let clipped = gradients(PolicyLoss::Clip { low: 0.2, high: 0.2, dual: Some(3.0) });
+    let plain = gradients(PolicyLoss::Reinforce);
+    for (a, b) in clipped.parameters().iter().zip(plain.parameters()) {
+        assert!(away(&floats(a.as_ref().unwrap()), &floats(b.as_ref().unwrap())) < 1e-4);
+    }
+}
+
+/// Also if the padding is a token that ends actions.
+#[test]
+fn padding_on_either_side_changes_nothing() {
+    let model = policy(8, true).lm;
+    let texts: [&[u32]; 3] = [&[3, 1, 4, 1, 5, 9], &[2, 6], &[5, 3, 5, 40]];
+    let last = |tokens: &Tokens| -> Vec<Vec<f32>> {
+        let hidden = model.forward(tokens, &mut Slot::Active.into()).unwrap();
+        let [rows, length, width] = hidden.dims();
+        let hidden = hidden.reshape([rows * length, width]);
+        let end = |row: usize| row * length + tokens.spans()[row].end - 1;
+        (0..rows)
+            .map(|row| {
+                let state = hidden.clone().slice([end(row)..end(row) + 1, 0..width]);
+                model.logits(state).into_data().iter::<f32>().collect()
+            })
+            .collect()
+    };
+    let alone: Vec<Vec<f32>> =
+        texts.iter().flat_map(|text| last(&Tokens::right_padded(&[text], 0).unwrap())).collect();
+    for padding in [0, 5, 40] {
+        for tokens in
+            [Tokens::right_padded(&texts, padding).unwrap(), Tokens::left_padded(&texts, padding).unwrap()]
+        {
+            for (found, expected) in last(&tokens).iter().zip(&alone) {
+                assert!(away(found, expected) < 1e-5, "padding {padding}");
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use rayon::prelude::*;
 use rec_core::random::stream;
 use rec_core::{Json, ToolCall};
@@ -207,4 +208,105 @@ fn whatever_is_called_is_answered() {
     env.step(&ToolCall::new("", FINISH, [("kind", "give_up")].into_iter().collect()));
     assert!(env.is_over());
     assert_eq!(env.step(&ToolCall::new("", "add", Json::Null)).reply.status, Status::RequestError);
+}
+
+#[test]
+fn without_a_token_nothing_is_ever_ordered_or_refunded() {
+    let office = Backoffice::new(0.05).unwrap();
+    let mut tried = 0;
+    for index in 0..300 {
+        let task = office.task(&TaskConfig::default(), index).unwrap();
+        let mut env = office.clone();
+        env.reset(&task, index);
+        let mut rng = stream(5, "random", index);
+        for _ in 0..CAP {
+            let call = random_call(&task, &mut rng);
+            if call.name == "request_token" || call.name == FINISH {
+                continue;
+            }
+            let reply = env.step(&call).reply;
+            if ["create_order", "refund_order"].contains(&call.name.as_str()) {
+                tried += 1;
+                assert_ne!(reply.status, Status::Ok, "{}", call.canonical());
+            }
+        }
+    }
+    assert!(tried > 50, "{tried}");
+}
+
+/// Worlds are told apart by nothing but tasks and seeds, so their sources know no clock, no file, no network and no other chance.
+#[test]
+fn no_tool_reaches_the_network_or_the_clock() {
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut read = 0;
+    for folder in ["backoffice", "env"] {
+        for entry in std::fs::read_dir(source.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            read += 1;
+            for word in [
+                "std::time",
+                "std::fs",
+                "std::net",
+                "std::process",
+                "std::env",
+                "std::thread",
+                "Instant",
+                "SystemTime",
+                "rand::rng(",
+                "thread_rng",
+                "reqwest",
+                "tokio",
+            ] {
+                assert!(!text.contains(word), "{} has {word}", path.display());
+            }
+        }
+    }
+    assert!(read >= 10, "{read}");
+}
+
+fn json() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        (-1e9_f64..1e9).prop_map(Json::from),
+        prop_oneof!["[a-z]{1,2}[0-9]{1,3}", "orders|refunds|value|give_up|", ".{0,12}"].prop_map(Json::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        let key = prop_oneof![
+            "name|emp|label|item|city|depot|amount|from|to|a|b|order|scope|token|kind|value",
+            "[a-z]{0,5}"
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Json::Array),
+            prop::collection::vec((key, inner), 0..5).prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever arguments a tool is called with, it answers, and a refused call can be made again with the same answer.
+    #[test]
+    fn no_arguments_make_a_tool_panic(
+        calls in prop::collection::vec((0_usize..64, json()), 1..8), index in 0_u64..40, unknown in "[a-zA-Z_]{0,12}",
+    ) {
+        let office = Backoffice::new(0.0).unwrap();
+        let task = office.task(&TaskConfig::default(), index).unwrap();
+        let mut env = office.clone();
+        env.reset(&task, index);
+        for (tool, arguments) in calls {
+            let name = task.tools.get(tool % (task.tools.len() + 1)).map_or(unknown.clone(), |tool| tool.name.clone());
+            let call = ToolCall::new("", name, arguments);
+            let before = env.snapshot();
+            let first = env.step(&call);
+            if !first.reply.status.is_success() && first.end.is_none() {
+                prop_assert_eq!(env.step(&call).reply.status, first.reply.status);
+            }
+            env.restore(&before);
+            prop_assert_eq!(env.step(&call), first);
+        }
+    }
 }

@@ -389,6 +389,25 @@ fn a_training_that_was_cut_off_ends_in_the_same_policy() {
 }
 
 #[test]
+fn training_does_not_depend_on_the_number_of_threads() {
+    let method = Method::preset("steptool-gated", 0.1).unwrap();
+    let learn = LearnConfig { learning_rate: 1e-2, minibatch: 8, ..LearnConfig::default() };
+    let config =
+        TrainConfig { iterations: 2, tasks: 10, group: 4, limits: limits(), learn, ..TrainConfig::default() };
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut trainer = Trainer::new(model(7, 2), &method, &config).unwrap();
+            for _ in 0..2 {
+                trainer.iterate(&Chain::default(), &ChainCodec, &|_| Ok(vec![1, 2])).unwrap();
+            }
+            trainer.checkpoint().unwrap()
+        })
+    };
+    assert_eq!(run(1), run(8));
+}
+
+#[test]
 fn supervised_training_lowers_its_loss() {
     let codec = BackofficeCodec;
     let learn = LearnConfig { learning_rate: 1e-2, minibatch: 8, ..LearnConfig::default() };

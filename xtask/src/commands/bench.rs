@@ -2,6 +2,7 @@
 
 mod environments;
 mod language_models;
+mod tool_use;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,8 @@ enum Ours {
     OfData(fn(&Input) -> Times),
     /// It makes its own.
     Generated(fn() -> Times),
+    /// It makes its own and leaves it in the folder for the peer.
+    Written(fn(&Path) -> Times),
 }
 
 struct Peer {
@@ -58,6 +61,7 @@ struct Peer {
     needs: Option<&'static str>,
     /// Whether the script takes the parts of the split and the number of threads.
     takes_split: bool,
+    /// `{folder}` and `{threads}` stand for where our side writes and for the number of threads.
     arguments: &'static [&'static str],
     /// (the peer's name for people, a pointer into its JSON, our value).
     values: &'static [(&'static str, &'static str, &'static str)],
@@ -238,6 +242,24 @@ const CASES: &[Case] = &[
             ],
         }),
     },
+    Case {
+        name: "tool-rl",
+        about: "an iteration of PPO on 128 episodes of the back office, 1.7M parameters, two passes in minibatches of 32",
+        ours: Ours::Written(tool_use::training),
+        peer: Some(Peer {
+            script: "torch_ppo.py",
+            needs: Some("TORCH_PPO"),
+            takes_split: false,
+            arguments: &["{folder}/tool-rl.json", "--threads", "{threads}", "--repeats", "2"],
+            values: &[
+                ("transformers, generate", "/rollout_of_1000", "rollout, 1000 tokens"),
+                ("PyTorch, look", "/look/median", "look"),
+                ("PyTorch, update", "/update/median", "update"),
+                ("PyTorch, look and update", "/learn", "look and update"),
+                ("TRL 0.10.1, step", "/trl_step/median", "look and update"),
+            ],
+        }),
+    },
 ];
 
 /// Runs the cases, ours and theirs in turn, and reports medians and their ratios.
@@ -378,7 +400,7 @@ fn summary(case: &Case, ours: &[Sample], theirs: &[Value]) -> Value {
     json!({
         "name": case.name,
         "about": case.about,
-        "generated": matches!(case.ours, Ours::Generated(_)),
+        "generated": !matches!(case.ours, Ours::OfData(_)),
         "ours": {"seconds": seconds},
         "peers": peers,
         "peak_rss_mib": most(ours.iter().filter_map(|sample| sample.peak_rss_mib).collect()),
@@ -396,7 +418,10 @@ fn our_side(case: &Case, folder: &Path, threads: usize) -> Result<Sample> {
 fn their_side(python: &Path, peer: &Peer, folder: &Path, threads: usize) -> Result<Value> {
     let script: PathBuf = workspace().join("benches/peers").join(peer.script);
     let mut command = Command::new(python);
-    command.arg(&script).args(peer.arguments);
+    let fill = |text: &&str| {
+        text.replace("{folder}", &folder.to_string_lossy()).replace("{threads}", &threads.to_string())
+    };
+    command.arg(&script).args(peer.arguments.iter().map(fill));
     if peer.takes_split {
         command.args(["--threads", &threads.to_string()]);
         for part in ["train", "valid", "test"] {
@@ -436,6 +461,7 @@ pub fn bench_case(arguments: &BenchCase) -> Result<()> {
         .ok_or_else(|| Error::Usage(format!("no case {}", arguments.name)))?;
     let seconds = match case.ours {
         Ours::Generated(times) => times()?,
+        Ours::Written(times) => times(&arguments.folder)?,
         Ours::OfData(times) => {
             let dataset = read::folder(&arguments.folder)?;
             let split = read::parts(&arguments.folder, &dataset)?;

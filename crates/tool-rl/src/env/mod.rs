@@ -76,6 +76,15 @@ impl Status {
         all.get(usize::from(code)).copied()
     }
 
+    /// Of a number as the released server writes it: there 7 and 8 are the other way round than its own comment says.
+    pub fn from_released_code(code: u8) -> Option<Self> {
+        Self::from_code(match code {
+            7 => 8,
+            8 => 7,
+            other => other,
+        })
+    }
+
     /// Whether the call did what it asked for; ending the episode counts.
     pub fn is_success(self) -> bool {
         matches!(self, Self::Ok | Self::FinalAnswer | Self::GiveUp)
@@ -243,6 +252,9 @@ mod tests {
         }
         assert_eq!(Status::from_code(13), None);
         assert_eq!(Status::from_code(7), Some(Status::Unauthorised));
+        assert_eq!(Status::from_released_code(7), Some(Status::Unsubscribed));
+        assert_eq!(Status::from_released_code(8), Some(Status::Unauthorised));
+        assert!((0..7).chain(9..20).all(|code| Status::from_released_code(code) == Status::from_code(code)));
     }
 
     #[test]

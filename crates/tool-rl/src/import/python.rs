@@ -177,6 +177,35 @@ impl Reader {
     }
 }
 
+/// A list of texts as Python prints it: single quotes, or double ones around a text with a single quote and no double one.
+pub(super) fn write_list(texts: &[String]) -> String {
+    let items: Vec<String> = texts.iter().map(|text| write_text(text)).collect();
+    format!("[{}]", items.join(", "))
+}
+
+fn write_text(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut written = String::from(quote);
+    for next in text.chars() {
+        match next {
+            '\\' => written.push_str("\\\\"),
+            '\n' => written.push_str("\\n"),
+            '\r' => written.push_str("\\r"),
+            '\t' => written.push_str("\\t"),
+            own if own == quote => {
+                written.push('\\');
+                written.push(own);
+            }
+            own if (own as u32) < 0x20 || own as u32 == 0x7f => {
+                written.push_str(&format!("\\x{:02x}", own as u32));
+            }
+            own => written.push(own),
+        }
+    }
+    written.push(quote);
+    written
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

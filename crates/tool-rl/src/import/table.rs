@@ -2,7 +2,7 @@
 
 use rec_core::Json;
 
-use super::python::read_literal;
+use super::python::{read_literal, write_list};
 use crate::{Error, Result};
 
 /// One trajectory of a table.
@@ -14,6 +14,15 @@ pub struct TableRow {
     pub responses: Vec<String>,
     /// The reward of each step.
     pub rewards: Vec<f32>,
+}
+
+impl TableRow {
+    /// What the released script of the PPO baseline makes of a row: the lists themselves as text, the brackets, quotes and escapes of Python's
+    /// notation included, as one prompt and one response, and the last reward. A degenerate baseline, for comparison with the claim that
+    /// was made beside it.
+    pub fn as_literals(&self) -> (String, String, f32) {
+        (write_list(&self.prompts), write_list(&self.responses), self.rewards.last().copied().unwrap_or(0.0))
+    }
 }
 
 /// Reads a table with the columns `prompt`, `response` and `reward` (any order, others ignored). Cells may be quoted as CSV does, with

@@ -51,7 +51,7 @@ impl Batch {
             if *completion >= ids.len() {
                 return Err(Error::sequence(row, "has an empty completion"));
             }
-            places.push([*completion..ids.len()]);
+            places.push(std::iter::once(*completion..ids.len()).collect::<Vec<_>>());
         }
         let rows = sequences.iter().zip(&places);
         Self::of_ranges(&rows.map(|(own, places)| (own.tokens.as_slice(), &places[..])).collect::<Vec<_>>())

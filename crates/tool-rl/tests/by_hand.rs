@@ -246,9 +246,9 @@ fn observations_have_no_gradient_and_actions_have_that_of_differences() {
     let by = ReadingGradients { log_probs: &factors, ..ReadingGradients::default() };
     let gradients = tape.backward(by);
     // ... are those over all tokens with nothing at observations and in the prompt,
-    let everything: Vec<[std::ops::Range<usize>; 1]> = rows.iter().map(|row| [1..row.tokens.len()]).collect();
+    let everything: Vec<std::ops::Range<usize>> = rows.iter().map(|row| 1..row.tokens.len()).collect();
     let everything: Vec<(&[u32], &[std::ops::Range<usize>])> =
-        rows.iter().zip(&everything).map(|(row, all)| (row.tokens, &all[..])).collect();
+        rows.iter().zip(&everything).map(|(row, all)| (row.tokens, std::slice::from_ref(all))).collect();
     let whole = Batch::of_ranges(&everything).unwrap();
     let tape = HostTape::record(&model.lm, &whole, Slot::Active, false).unwrap().unwrap();
     let mut given = factors.iter();

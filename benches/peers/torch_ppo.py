@@ -17,6 +17,7 @@ The file has the model's shape and the episodes (tokens, length of the prompt, w
 
 import argparse
 import json
+import resource
 import statistics
 import time
 
@@ -174,6 +175,7 @@ def main():
     thousand = result["rollout"]["median"] * 1000 / (new * len(episodes))
     result["rollout_of_1000"] = thousand
     result["learn"] = result["look"]["median"] + result["update"]["median"]
+    result["peak_rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(result))
 
 

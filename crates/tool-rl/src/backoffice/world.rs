@@ -175,8 +175,21 @@ impl World {
 
     /// A number of what a task may have changed: stock, orders and refunds. Granted tokens change nothing in the office.
     pub fn digest(&self) -> u64 {
-        hash(self.register.seed, &format!("{:?} {:?}", self.stock, self.orders))
+        // Asked for at every step: no text is made of it.
+        let stock = self.stock.iter().flatten().copied();
+        let orders = self.orders.iter().flat_map(|order| {
+            let Order { employee, item, depot, currency, refunded } = *order;
+            let places = [employee, item, depot, currency].map(|place| place as i64);
+            places.into_iter().chain([i64::from(refunded.is_some()), refunded.unwrap_or(0)])
+        });
+        stock.chain(orders).fold(hash(self.register.seed, "office"), mix)
     }
+}
+
+/// One number more in a digest.
+fn mix(sum: u64, value: i64) -> u64 {
+    let x = (sum ^ value as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x ^ (x >> 29)
 }
 
 #[cfg(test)]
@@ -187,6 +200,23 @@ mod tests {
     fn worlds_follow_from_their_seed() {
         assert_eq!(World::generate(3).digest(), World::generate(3).digest());
         assert_ne!(World::generate(3).digest(), World::generate(4).digest());
+        // Every change of stock and orders is seen.
+        let world = World::generate(3);
+        let mut digests = std::collections::BTreeSet::from([world.digest()]);
+        for item in 0..world.stock.len() {
+            for depot in 0..DEPOTS {
+                let mut changed = world.clone();
+                changed.stock[item][depot] += 1;
+                assert!(digests.insert(changed.digest()));
+            }
+        }
+        for order in 0..world.orders.len() {
+            for amount in 0..5 {
+                let mut changed = world.clone();
+                changed.orders[order].refunded = Some(amount);
+                assert!(digests.insert(changed.digest()));
+            }
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn arguments(tool: &Tool, user: usize, item: usize) -> Json {
             "item" => Json::from(format!("{item:03}")),
             "k" | "sentences" => Json::from(200_i64),
             "set" => Json::from("candidates"),
-            "title" | "query" => Json::from(format!("Film Number {item}")),
+            "title" | "query" | "term" => Json::from(format!("Film Number {item}")),
             "request" => [("user", Json::from(user.to_string()))].into_iter().collect(),
             other => panic!("no value for {other}"),
         };

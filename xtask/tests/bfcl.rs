@@ -47,5 +47,5 @@ fn replay_counts_differences_last_and_times_what_it_judges() {
     assert!(run.status.success(), "{}", text(&run.stderr));
     let lines = text(&run.stdout);
     assert!(lines.trim_end().lines().last().unwrap().ends_with("differences 0"), "{lines}");
-    assert!(lines.contains("all single-turn") && lines.contains("a second"), "{lines}");
+    assert!(lines.contains("python") && lines.contains("a second"), "{lines}");
 }

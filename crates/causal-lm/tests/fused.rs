@@ -115,6 +115,7 @@ fn gradients_are_those_of_burns_autodiff() {
 }
 
 #[test]
+#[allow(clippy::single_range_in_vec_init, clippy::reversed_empty_ranges)]
 fn stretches_of_a_row_are_read_as_they_are_in_the_whole() {
     let model = shaken(&shape(4, 2, true, true), &Device::flex().autodiff());
     let texts: [&[u32]; 4] = [&[3, 1, 4, 1, 5, 9, 2, 6], &[5, 3, 5], &[8, 9, 7, 9, 3, 2], &[2]];

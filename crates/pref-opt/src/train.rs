@@ -409,7 +409,8 @@ fn weighted_sums(found: &LogProbs, k: usize, alpha: f64) -> Tensor<1> {
     if alpha == 1.0 || found.lengths.iter().all(|&length| length == 1) {
         return found.sums.clone();
     }
-    let other = |at: usize| found.lengths[if at.is_multiple_of(k + 1) { at + 1 } else { at - at % (k + 1) }] as f32;
+    let other =
+        |at: usize| found.lengths[if at.is_multiple_of(k + 1) { at + 1 } else { at - at % (k + 1) }] as f32;
     let others: Vec<f32> = (0..found.lengths.len()).map(other).collect();
     let count = others.len();
     let others = Tensor::from_data(TensorData::new(others, [count]), &found.sums.device());

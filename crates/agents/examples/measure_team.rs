@@ -1,5 +1,5 @@
 //! Prepares a data set by the reference's protocol, runs systems on its test rows with the rule-based engine, and prints the
-//! tables: `cargo run -p agents --example measure -- FOLDER [reference|uniform|popularity] [SEED] [SYSTEM,…]`.
+//! tables: `cargo run -p agents --example measure_team -- FOLDER [reference|uniform|popularity] [SEED] [SYSTEM,…]`.
 #![allow(clippy::print_stdout)]
 
 use std::sync::Arc;

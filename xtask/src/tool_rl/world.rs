@@ -72,7 +72,7 @@ pub fn jobs(
 /// The policy's episodes on the tasks, tier by tier.
 ///
 /// # Errors
-/// As [`rollout`].
+/// As [`rollout()`].
 pub fn roll(
     policy: &CausalLm,
     office: &Backoffice,

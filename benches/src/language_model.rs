@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use causal_lm::burn::module::Module as _;
 use causal_lm::burn::tensor::activation::log_sigmoid;
-use causal_lm::burn::tensor::{DType, Device};
+use causal_lm::burn::tensor::{DType, Device, Tensor};
 use causal_lm::{
     Batch, CausalLm, CausalLmConfig, Free, GenerateConfig, Pass, Sequence, Tape, TrainConfig, Trainer,
     generate,
@@ -198,8 +199,9 @@ impl Training {
     /// One step; the trainer reads the gradient's norm back.
     fn step(&mut self, batch: &Batch, is_pairs: bool) -> Result<(), Failure> {
         let own = self.model.take().ok_or("no model")?;
+        // As `pref-opt` asks a reference: a model without autodiff.
         let reference = match is_pairs {
-            true => Some(own.completion_log_probs(batch, &mut Pass::default())?.detach()),
+            true => Some(Tensor::from_inner(own.valid().completion_log_probs(batch, &mut Pass::default())?)),
             false => None,
         };
         let tape = Tape::record(&own, batch, &mut Pass::default())?;

@@ -6,12 +6,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod common;
+mod mcp_server;
 
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Arc;
-
-use agents::mcp::Server;
-use agents::mcp::http::{HttpLimits, HttpServer, router};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mcp_client/client.py");
 
@@ -36,9 +33,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if arguments.first().is_some_and(|argument| argument == "serve") {
-        let knowledge = common::knowledge(&common::prepared());
-        let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
-        return ExitCode::from(u8::from(Server::new(&knowledge).serve(input, output).is_err()));
+        return mcp_server::over_pipe();
     }
     let Some(python) = python() else {
         eprintln!(
@@ -51,13 +46,8 @@ fn main() -> ExitCode {
     println!("over a pipe:");
     let piped = visited(&python, &["stdio", own, "serve"]);
     println!("over HTTP:");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let knowledge = common::knowledge(&common::prepared());
-    let server = Arc::new(HttpServer::new(knowledge, None, HttpLimits::default()));
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    runtime.spawn(async move { axum::serve(listener, router(server)).await });
-    let over_http = visited(&python, &["http", &format!("http://{address}/mcp")]);
+    let (_runtime, address) = mcp_server::over_http();
+    let over_http = visited(&python, &["http", &address]);
     println!(
         "pipe: {}, HTTP: {}",
         if piped { "ok" } else { "FAILED" },

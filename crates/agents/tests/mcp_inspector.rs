@@ -6,13 +6,11 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod common;
+mod mcp_server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
-use std::sync::Arc;
 
-use agents::mcp::Server;
-use agents::mcp::http::{HttpLimits, HttpServer, router};
 use rec_core::Json;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mcp_inspector/node_modules");
@@ -138,9 +136,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if arguments.first().is_some_and(|argument| argument == "serve") {
-        let knowledge = common::knowledge(&common::prepared());
-        let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
-        return ExitCode::from(u8::from(Server::new(&knowledge).serve(input, output).is_err()));
+        return mcp_server::over_pipe();
     }
     let Some(tools) = inspector() else {
         eprintln!(
@@ -151,12 +147,7 @@ fn main() -> ExitCode {
     };
     let own = std::env::current_exe().expect("a program knows where it is");
     let own = own.to_str().expect("a path of this repository is UTF-8").to_owned();
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let knowledge = common::knowledge(&common::prepared());
-    let server = Arc::new(HttpServer::new(knowledge, None, HttpLimits::default()));
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a free port");
-    let address = format!("http://{}/mcp", listener.local_addr().expect("an address"));
-    runtime.spawn(async move { axum::serve(listener, router(server)).await });
+    let (_runtime, address) = mcp_server::over_http();
     let http = vec![address, "--transport".to_owned(), "http".to_owned()];
     let ways = [("pipe", vec![own, "serve".to_owned()]), ("HTTP", http)];
     let folder = tempfile::tempdir().expect("a folder for what the inspector keeps");

@@ -73,6 +73,14 @@ struct Input {
     split: Split,
 }
 
+/// What `torch_causal_lm.py` times, for models of any size.
+const LANGUAGE_MODEL: &[(&str, &str, &str)] = &[
+    ("PyTorch, SFT step", "/sft/median", "sft"),
+    ("PyTorch, DPO step", "/dpo/median", "dpo"),
+    ("transformers, 64 tokens greedily", "/greedy_1/median", "greedy_1"),
+    ("transformers, 64 tokens, 32 rows", "/greedy_32/median", "greedy_32"),
+];
+
 const CASES: &[Case] = &[
     Case {
         name: "directau-epoch-1024",
@@ -217,12 +225,7 @@ const CASES: &[Case] = &[
             needs: None,
             takes_split: false,
             arguments: &["1m", "--repeats", "5"],
-            values: &[
-                ("PyTorch, SFT step", "/sft/median", "sft"),
-                ("PyTorch, DPO step", "/dpo/median", "dpo"),
-                ("transformers, 64 tokens greedily", "/greedy_1/median", "greedy_1"),
-                ("transformers, 64 tokens, 32 rows", "/greedy_32/median", "greedy_32"),
-            ],
+            values: LANGUAGE_MODEL,
         }),
     },
     Case {
@@ -234,12 +237,7 @@ const CASES: &[Case] = &[
             needs: None,
             takes_split: false,
             arguments: &["5m", "--repeats", "5"],
-            values: &[
-                ("PyTorch, SFT step", "/sft/median", "sft"),
-                ("PyTorch, DPO step", "/dpo/median", "dpo"),
-                ("transformers, 64 tokens greedily", "/greedy_1/median", "greedy_1"),
-                ("transformers, 64 tokens, 32 rows", "/greedy_32/median", "greedy_32"),
-            ],
+            values: LANGUAGE_MODEL,
         }),
     },
     Case {

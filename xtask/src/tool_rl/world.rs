@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rand::RngExt;
+use rand::seq::SliceRandom;
 use rec_core::random::stream;
 use tool_rl::backoffice::{
     Backoffice, BackofficeCodec, Expert, ExpertConfig, Task, TaskConfig, Tier, random_call,
@@ -205,11 +205,8 @@ pub fn script(
 
 /// A permutation of `0..count` drawn from a seed.
 pub fn shuffled(count: usize, seed: u64, pass: u64) -> Vec<usize> {
-    let mut rng = stream(seed, "recorded episodes", pass);
     let mut order: Vec<usize> = (0..count).collect();
-    for at in (1..count).rev() {
-        order.swap(at, rng.random_range(0..=at));
-    }
+    order.shuffle(&mut stream(seed, "recorded episodes", pass));
     order
 }
 

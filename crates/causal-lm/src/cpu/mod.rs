@@ -6,6 +6,7 @@
 //! what burn gives; `SEXTANT_LM_FUSED=0` keeps them off it, for comparison.
 
 pub(crate) mod arithmetic;
+mod layer;
 pub(crate) mod reader;
 pub(crate) mod training;
 pub(crate) mod weights;

@@ -329,7 +329,7 @@ impl Trainer {
     /// Goes on from a checkpoint. `policy` is what [`Trainer::new`] was given: it is the reference.
     ///
     /// # Errors
-    /// [`rec_core::Error::Invalid`] if the file is damaged; [`Error::Config`] if it was written under other settings.
+    /// [`causal_lm::Error::Format`] if the file is damaged; [`Error::Config`] if it was written under other settings.
     pub fn resume(policy: CausalLm, method: &Method, config: &TrainConfig, bytes: &[u8]) -> Result<Self> {
         let mut trainer = Self::new(policy, method, config)?;
         let device = trainer.model.lm.device();

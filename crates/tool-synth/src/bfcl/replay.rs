@@ -14,8 +14,8 @@ use flate2::read::MultiGzDecoder;
 use super::multi_turn::{self, Tasks, Verdict};
 use super::package::Package;
 use super::{
-    Arena, Entry, Format, Outcome, Pairing, convert_java, convert_javascript, decode_in, decode_native_in,
-    judge, judge_relevance, language, normalize,
+    Arena, Entry, Format, Language, Outcome, Pairing, convert_java, convert_javascript, decode_in,
+    decode_native_in, judge, judge_relevance, language, normalize,
 };
 use crate::error::{Error, Result};
 use crate::value::{Node, Value, json};
@@ -50,6 +50,8 @@ pub struct Corpus {
     /// The texts of all answers, one after the other.
     texts: String,
     entries: Vec<Entry>,
+    /// What the entries were made of: functions, expected calls, language.
+    sources: Vec<(Value, Value, Language)>,
     names: Vec<String>,
     cases: Vec<Case>,
     /// The places of the cases by groups.
@@ -114,11 +116,11 @@ impl Case {
         }
     }
 
-    fn judge<'a>(&self, arena: &'a Arena, entries: &[Entry], decoded: Option<Node<'a>>) -> Outcome {
-        match self.entry {
+    fn judge<'a>(&self, arena: &'a Arena, entry: Option<&Entry>, decoded: Option<Node<'a>>) -> Outcome {
+        match entry {
             Some(entry) => {
                 let underscores = matches!(self.input, Input::Native(_));
-                judge(arena, &entries[entry], decoded, self.pairing, underscores)
+                judge(arena, entry, decoded, self.pairing, underscores)
             }
             None => judge_relevance(decoded, &self.category),
         }
@@ -156,6 +158,11 @@ impl Corpus {
                 _ => {}
             }
         }
+        // After all else was read, so that entries lie beside each other in memory.
+        for ((functions, answers, language), id) in corpus.sources.iter().zip(&corpus.names) {
+            let wrong = |error: Error| Error::format(path, None, format!("entry {id}: {error}"));
+            corpus.entries.push(Entry::new(functions, answers, *language).map_err(wrong)?);
+        }
         corpus.groups = GROUPS
             .map(|name| {
                 let cases = corpus.cases.iter().enumerate().filter(|(_, case)| group(case) == name);
@@ -169,10 +176,10 @@ impl Corpus {
         let missing = || Error::invalid("an incomplete entry");
         let id = record.get("id").and_then(Value::as_str).ok_or_else(missing)?;
         let category = record.get("cat").and_then(Value::as_str).ok_or_else(missing)?;
-        let functions = record.get("function").ok_or_else(missing)?;
+        let functions = record.get("function").ok_or_else(missing)?.clone();
         let answers = record.get("ground_truth").and_then(Value::decode).ok_or_else(missing)?;
-        places.insert(id.to_owned(), self.entries.len());
-        self.entries.push(Entry::new(functions, &answers, language(category))?);
+        places.insert(id.to_owned(), self.sources.len());
+        self.sources.push((functions, answers, language(category)));
         self.names.push(id.to_owned());
         Ok(())
     }
@@ -233,7 +240,7 @@ impl Corpus {
                 (Some(a), Some(b)) => a.same(b),
                 (a, b) => a.is_none() == b.is_none(),
             };
-            let outcome = verdict(case.judge(&arena, &self.entries, node));
+            let outcome = verdict(case.judge(&arena, case.entry.map(|entry| &self.entries[entry]), node));
             let (mut expected, mut found) = (case.verdict.clone(), outcome.to_owned());
             if !same {
                 expected = format!("{expected} {}", show(case.decoded.as_ref()));
@@ -272,8 +279,9 @@ impl Corpus {
     }
 
     /// Decodes and checks the cases of a group, once and on this thread, and says how many are right. To be timed: nothing is
-    /// compared, and nothing of one case helps another.
-    pub fn judge_all(&self, group: &str) -> usize {
+    /// compared, and nothing of one case helps another. With `kept` entries are prepared beforehand, as where many models are judged;
+    /// without it this is done again for each case, as if each answer came alone.
+    pub fn judge_all(&self, group: &str, kept: bool) -> usize {
         let mut arena = Arena::new();
         let mut right = 0;
         let cases = self.groups.iter().filter(|(name, _)| *name == group).flat_map(|(_, cases)| cases);
@@ -281,7 +289,12 @@ impl Corpus {
             let case = &self.cases[at];
             arena.reset();
             let decoded = case.decode(&arena, &self.texts);
-            right += usize::from(case.judge(&arena, &self.entries, decoded) == Outcome::Valid);
+            let fresh = case.entry.filter(|_| !kept).and_then(|entry| {
+                let (functions, answers, language) = &self.sources[entry];
+                Entry::new(functions, answers, *language).ok()
+            });
+            let entry = fresh.as_ref().or_else(|| case.entry.map(|entry| &self.entries[entry]));
+            right += usize::from(case.judge(&arena, entry, decoded) == Outcome::Valid);
         }
         right
     }

@@ -9,9 +9,9 @@ use bumpalo::Bump;
 use super::Known;
 use crate::bfcl::decode::call_in;
 use crate::pyexpr::lex::{is_expression_keyword, is_keyword};
-use crate::pyexpr::literal::decode_text;
-use crate::value::text::MAX_INT_DIGITS;
 use crate::value::{Members, Node, Stack, concatenate, dictionary};
+
+mod literals;
 
 /// Deeper lists and dictionaries are left to the whole grammar.
 const MAX_DEPTH: u32 = 40;
@@ -123,6 +123,7 @@ struct Reader<'a> {
 }
 
 /// What was read, with the blanks after it.
+#[derive(Clone, Copy)]
 enum Found<'a> {
     Value(Node<'a>),
     /// A call of a dotted name. Nothing is its text if that is not how Python would write it.
@@ -347,7 +348,13 @@ impl<'a> Reader<'a> {
 
     fn other_value(&mut self) -> Read<Node<'a>> {
         let start = self.at;
-        let value = match self.node()? {
+        let found = self.node()?;
+        self.as_value(found, start)
+    }
+
+    /// What was read from `start` on as an argument's value.
+    fn as_value(&self, found: Found<'a>, start: usize) -> Read<Node<'a>> {
+        let value = match found {
             Found::Value(value) => value,
             Found::Call { name, arguments: [], text } => {
                 let text = text.ok_or(Stop::Unsure)?;
@@ -708,157 +715,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Literals of text beside each other; the prefix of the first was read.
-    fn strings(&mut self, prefix: &str) -> Read<Node<'a>> {
-        let mut joined = self.string(prefix)?;
-        loop {
-            let end = self.at;
-            self.skip_blanks()?;
-            match self.peek() {
-                b'"' | b'\'' => {
-                    let next = self.string("")?;
-                    joined = concatenate(self.arena, joined, next);
-                }
-                b'a'..=b'z' | b'A'..=b'Z' if matches!(self.peek_after(1), b'"' | b'\'') => {
-                    return Err(Stop::Unsure);
-                }
-                b'a'..=b'z' | b'A'..=b'Z' if matches!(self.peek_after(2), b'"' | b'\'') => {
-                    return Err(Stop::Unsure);
-                }
-                _ => {
-                    self.at = end;
-                    return Ok(Node::Str(joined));
-                }
-            }
-        }
-    }
-
-    /// Whether text comes next, with a prefix or without.
-    fn at_string(&self) -> bool {
-        let quote = |ahead| matches!(self.peek_after(ahead), b'"' | b'\'');
-        quote(0) || is(self.peek(), LETTER) && (quote(1) || quote(2))
-    }
-
-    /// A byte string of plain characters; its prefix was read.
-    fn byte_string(&mut self) -> Read<Node<'a>> {
-        let body = self.string("r")?;
-        let end = self.at;
-        self.skip_blanks()?;
-        if self.at_string() || self.literal || !body.is_ascii() || body.contains('\\') {
-            return Err(Stop::Unsure);
-        }
-        self.at = end;
-        Ok(Node::Bytes(body.as_bytes()))
-    }
-
-    fn string(&mut self, prefix: &str) -> Read<&'a str> {
-        let quote = self.peek();
-        let triple = self.peek_after(1) == quote && self.peek_after(2) == quote;
-        let start = self.at + if triple { 3 } else { 1 };
-        let (mut end, mut escapes) = (start, false);
-        loop {
-            // In most texts nothing but the quote stops this.
-            while end < self.bytes.len() && is(self.bytes[end], PLAIN) {
-                end += 1;
-            }
-            // Whatever is not closed is an error.
-            match *self.bytes.get(end).ok_or(Stop::Wrong)? {
-                b'"' | b'\'' if self.bytes[end] != quote => end += 1,
-                b'\\' => {
-                    escapes = true;
-                    match self.bytes.get(end + 1) {
-                        Some(b'\r' | 0) | None => return Err(Stop::Unsure),
-                        Some(_) => end += 2,
-                    }
-                }
-                b'\t' => end += 1,
-                b'\n' if triple => end += 1,
-                b'\n' => return Err(Stop::Wrong),
-                byte if byte == quote => {
-                    if !triple {
-                        break;
-                    }
-                    if self.bytes[end..].starts_with(&[quote; 3]) {
-                        break;
-                    }
-                    end += 1;
-                }
-                _ => return Err(Stop::Unsure),
-            }
-        }
-        self.at = end + if triple { 3 } else { 1 };
-        let body = &self.text[start..end];
-        if !escapes || matches!(prefix, "r" | "R") {
-            return Ok(body);
-        }
-        let mut out = String::with_capacity(body.len());
-        decode_text(body, false, 0, &mut out).map_err(|_| Stop::Wrong)?;
-        Ok(self.arena.alloc_str(&out))
-    }
-
-    /// A decimal number, with the other sign if asked for.
-    fn number(&mut self, negate: bool) -> Read<Node<'a>> {
-        let start = self.at;
-        let mut whole: i64 = 0;
-        while self.peek().is_ascii_digit() {
-            whole = whole.wrapping_mul(10).wrapping_add(i64::from(self.peek() - b'0'));
-            self.at += 1;
-        }
-        let digits = self.at - start;
-        let mut float = false;
-        if self.peek() == b'.' {
-            float = true;
-            self.at += 1;
-            while self.peek().is_ascii_digit() {
-                self.at += 1;
-            }
-        }
-        if matches!(self.peek(), b'e' | b'E') {
-            float = true;
-            self.at += 1;
-            if matches!(self.peek(), b'+' | b'-') {
-                self.at += 1;
-            }
-            if !self.peek().is_ascii_digit() {
-                // It may be `else` that touches the number.
-                return Err(if matches!(self.peek(), b',' | b')' | b']' | b'}') {
-                    Stop::Wrong
-                } else {
-                    Stop::Unsure
-                });
-            }
-            while self.peek().is_ascii_digit() {
-                self.at += 1;
-            }
-        }
-        let imaginary = matches!(self.peek(), b'j' | b'J');
-        let text = &self.text[start..self.at];
-        self.at += usize::from(imaginary);
-        if self.peek().is_ascii_alphanumeric() || matches!(self.peek(), b'_' | b'.' | 0x80..) {
-            return Err(Stop::Unsure);
-        }
-        if imaginary {
-            let value: f64 = text.parse().map_err(|_| Stop::Unsure)?;
-            return Ok(if negate { Node::Complex(-0.0, -value) } else { Node::Complex(0.0, value) });
-        }
-        if float {
-            let value: f64 = text.parse().map_err(|_| Stop::Unsure)?;
-            return Ok(Node::Float(if negate { -value } else { value }));
-        }
-        if digits > 1 && self.bytes[start] == b'0' || digits > MAX_INT_DIGITS {
-            return Err(Stop::Unsure);
-        }
-        if digits <= 18 {
-            return Ok(Node::Int(if negate { -whole } else { whole }));
-        }
-        let value = Node::from_digits(self.arena, text).ok_or(Stop::Unsure)?;
-        Ok(if negate { value.negated(self.arena) } else { value })
-    }
-
     /// Values with commas between them, from the opening bracket up to and with the closing one.
     fn sequence(&mut self, close: u8) -> Read<&'a [Node<'a>]> {
         self.at += 1;
-        let start = self.items.len();
+        self.items_until(close, self.items.len())
+    }
+
+    /// The items of the stack from `start` on, with those that come up to and with the closing bracket.
+    fn items_until(&mut self, close: u8, start: usize) -> Read<&'a [Node<'a>]> {
         loop {
             self.skip_blanks()?;
             if self.peek() == close {
@@ -878,30 +742,39 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A tuple, or an expression in parentheses.
+    /// A tuple, or an expression in parentheses. Neither is read twice, or the time would double with every level.
     fn parentheses(&mut self) -> Read<Found<'a>> {
-        let open = self.at;
         self.at += 1;
         self.skip_blanks()?;
         if self.peek() == b')' {
             self.at += 1;
             return Ok(Found::Value(Node::Tuple(&[])));
         }
-        let node = self.node()?;
-        if !matches!(self.peek(), b')' | b',') {
+        let start = self.at;
+        let computes = matches!(self.peek(), b'"' | b'\'' | b'0'..=b'9');
+        let found = self.node()?;
+        let item = self.as_value(found, start);
+        let operates = !matches!(self.peek(), b')' | b',');
+        if operates {
             self.skip_operators()?;
         }
         if self.peek() == b')' {
             self.at += 1;
             self.skip_blanks()?;
             // It may be called or the like.
-            return if matches!(self.peek(), b'.' | b'(' | b'[') { Err(Stop::Unsure) } else { Ok(node) };
+            return if matches!(self.peek(), b'.' | b'(' | b'[') { Err(Stop::Unsure) } else { Ok(found) };
         }
         if self.peek() != b',' {
             return self.unexpected();
         }
-        self.at = open;
-        self.sequence(b')').map(|items| Found::Value(Node::Tuple(items)))
+        if computes && operates {
+            // A number or text that is computed with, of which only what it began with is kept here.
+            return Err(Stop::Unsure);
+        }
+        self.at += 1;
+        let first = self.items.len();
+        self.items.push(item?);
+        self.items_until(b')', first).map(|items| Found::Value(Node::Tuple(items)))
     }
 
     /// A dictionary or a set.
@@ -994,228 +867,4 @@ fn canonical_index(text: &str) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::bfcl::decode::{bracketed, decode_python};
-    use crate::bfcl::structured::literal_by_grammar;
-    use crate::value::Value;
-
-    /// Pieces of answers: marks, and from [`VALUES`] on mostly values.
-    const PIECES: &[&str] = &[
-        "f(",
-        "a.b(",
-        "g()",
-        "x=",
-        "y = ",
-        "key=",
-        "class=",
-        "True=",
-        "(",
-        ")",
-        "(",
-        ")",
-        "[",
-        "]",
-        "{",
-        "}",
-        ", ",
-        ", ",
-        ", ",
-        ",",
-        ",\n",
-        " ",
-        "\n",
-        "\t",
-        "\r",
-        ":",
-        ": ",
-        "=",
-        "==",
-        ":=",
-        ";",
-        ".",
-        "!",
-        "$",
-        "`",
-        "'",
-        "\"",
-        "#",
-        "# c\n",
-        "\\",
-        "\\\n",
-        "*",
-        "**",
-        "*args",
-        "**kw",
-        "-",
-        "+",
-        "~",
-        "not ",
-        " and ",
-        " if ",
-        " else ",
-        " for ",
-        " in ",
-        "lambda: ",
-        "await ",
-        "...",
-        "<",
-        "@",
-        "1",
-        "-5",
-        "+7",
-        "3.14",
-        "5.",
-        ".5",
-        "1e3",
-        "1e",
-        "007",
-        "0",
-        "0x1F",
-        "1_0",
-        "2j",
-        "1e400",
-        "12345678901234567890",
-        "'a'",
-        "\"it's\"",
-        "'it\\'s'",
-        "'\\u00e9\\n'",
-        "'\\x4'",
-        "'\\q'",
-        "r'\\d'",
-        "u'x'",
-        "b'x'",
-        "f'{x}'",
-        "rb'x'",
-        "'a' 'b'",
-        "'''t\n'u'''",
-        "\"\"\"\"\"\"",
-        "'a\nb'",
-        "None",
-        "True",
-        "true",
-        "name",
-        "x.y",
-        "a[0]",
-        "a['k']",
-        "é",
-        "\u{2019}",
-        "\u{a0}",
-        "foo(1, 'b')",
-        "foo(x,0)",
-        "[i for i in x]",
-        "[1, 2] * 2",
-        "1 + 2",
-        "7 - 2.5",
-        "6 & 3",
-        "1 / 4",
-        "'a' + 'b'",
-        "x + 1",
-        "a[1:2]",
-        "a[::2]",
-        "a[1::]",
-        "a[-1]",
-        "a[0, 1]",
-        "a[...]",
-        "-[1]",
-        "-'a'",
-        "-x",
-        "-True",
-        "--1",
-        "await z",
-        "not x",
-        "not 5",
-        "b'a' b'c'",
-        "5j",
-        "-1.5j",
-        "f(x=1) + 2",
-        "(1 and 2)",
-        "{x: 1 or 2}",
-        "x == 1",
-        "[1, 2][0]",
-        "f'{x}' 'y'",
-    ];
-    const VALUES: usize = 56;
-
-    fn cases() -> u32 {
-        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(8192)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
-
-        #[test]
-        fn the_quick_reader_agrees_with_the_grammar(
-            pieces in vec(0..PIECES.len(), 0..14),
-            wrapped in any::<bool>(),
-            values in vec(VALUES..PIECES.len(), 0..6),
-            edits in vec(any::<(u16, u16)>(), 0..2),
-        ) {
-            let mut text: String = pieces.iter().map(|&piece| PIECES[piece]).collect();
-            if wrapped {
-                // Mostly well-formed.
-                let values: Vec<String> =
-                    values.iter().enumerate().map(|(at, &value)| format!("k{at}={}", PIECES[value])).collect();
-                text = format!("[f({}), g(x={text})]", values.join(", "));
-            }
-            let mut characters: Vec<char> = text.chars().collect();
-            for (at, what) in edits {
-                let at = usize::from(at) % (characters.len() + 1);
-                if what % 2 == 0 && at < characters.len() {
-                    characters.remove(at);
-                } else {
-                    characters.splice(at..at, PIECES[usize::from(what) / 2 % PIECES.len()].chars());
-                }
-            }
-            let text: String = characters.into_iter().collect();
-            let text = text.trim_matches(['`', '\n', ' ']);
-            let arena = Bump::new();
-            let agree = |quick: Option<Known<Node<'_>>>, found: Option<Value>| {
-                let expected = match quick {
-                    None => return Ok(()),
-                    Some(Known::Failure) => None,
-                    Some(Known::Value(value)) => Some(value.to_value()),
-                };
-                let same = match (&expected, &found) {
-                    (Some(a), Some(b)) => a.same(b),
-                    (a, b) => a.is_none() == b.is_none(),
-                };
-                prop_assert!(same, "{text:?}\n  quick   {expected:?}\n  grammar {found:?}");
-                Ok(())
-            };
-            agree(decode(&arena, text), decode_python(&bracketed(text)))?;
-            for text in [text.to_owned(), format!("[{text}]"), format!("{{'a': {text}}}"), format!("({text},)")] {
-                agree(literal(&arena, &text), literal_by_grammar(&text))?;
-            }
-        }
-    }
-
-    /// A test that never compares anything would pass.
-    #[test]
-    fn the_quick_reader_takes_the_usual_answers() {
-        for text in [
-            "f(x=1)",
-            "[a.b(x='é', y=[1, -2.5, {'k': (1, \"b\")}]), g()]",
-            "f(x='a\\n', y=z, w=h(a=1), v=h())",
-            "f(1, *a, x=a[0])",
-        ] {
-            assert!(matches!(decode(&Bump::new(), text), Some(Known::Value(_))), "{text}");
-        }
-        for text in [
-            "I am sorry.",
-            "f(x=1",
-            "Sure! f(x=1)",
-            "[f(x=1)], done",
-            "42",
-            "f(x=a.b)",
-            "f(x={1, 2})",
-            "python\n[f(x=1)]",
-            "f(x=1 2)",
-        ] {
-            assert!(matches!(decode(&Bump::new(), text), Some(Known::Failure)), "{text}");
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! `package`: what publication would check, crate by crate.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -36,6 +37,8 @@ pub fn package(arguments: &Package) -> Result<()> {
     let mut rows = Vec::new();
     let mut values = Vec::new();
     let mut failed = Vec::new();
+    let mut complaint = String::new();
+    let mut examples = None;
     let chosen = |name: &str| arguments.crates.is_empty() || arguments.crates.iter().any(|own| own == name);
     for &package in &crates {
         let name = package["name"].as_str().unwrap_or_default();
@@ -45,7 +48,7 @@ pub fn package(arguments: &Package) -> Result<()> {
         output::note(format!("── {name}"));
         let mut checks = vec![description(package), contents(name, arguments)?];
         checks.push(docs(name)?);
-        checks.push(readme(package)?);
+        checks.push(readme(package, &mut examples)?);
         if !arguments.no_verify {
             checks.push(verify(name, &metadata, arguments)?);
         }
@@ -54,9 +57,10 @@ pub fn package(arguments: &Package) -> Result<()> {
             rows.push(vec![
                 name.to_owned(),
                 check.name.to_owned(),
-                if passed { "passed".to_owned() } else { format!("FAILED: {}", check.problems.join("; ")) },
+                if passed { "passed" } else { "FAILED" }.to_owned(),
             ]);
             if !passed {
+                let _ = write!(complaint, "\n{name}, {}:\n{}\n", check.name, check.problems.join("\n"));
                 failed.push(format!("{name} ({})", check.name));
             }
         }
@@ -71,30 +75,42 @@ pub fn package(arguments: &Package) -> Result<()> {
     }
     let table = crate::table::text(&["crate", "check", "result"], rows.into_iter());
     crate::table::show(&arguments.json, &json!({"passed": failed.is_empty(), "crates": values}), &table)?;
+    if !complaint.is_empty() {
+        output::note(complaint);
+    }
     if failed.is_empty() { Ok(()) } else { Err(Error::Failed(format!("failed: {}", failed.join(", ")))) }
 }
 
-fn cargo(arguments: &[&str]) -> Result<Output> {
+/// Runs cargo in the workspace, with more of an environment if `more` has a name and a value.
+fn cargo(arguments: &[&str], more: Option<(&str, &str)>) -> Result<Output> {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(arguments)
+        .envs(more)
         .current_dir(workspace())
         .output()
         .map_err(|error| Error::Failed(format!("cargo could not be started: {error}")))
 }
 
-/// The lines of an output that say what is wrong, the first few of them.
+/// How many lines of a failed command are shown.
+const SHOWN: usize = 40;
+
+/// What a failed command said, from its first error on.
 fn complaints(output: &Output) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stderr);
-    let telling = |line: &&str| line.starts_with("error") || line.starts_with("warning");
-    let mut lines: Vec<String> = text.lines().filter(telling).take(5).map(str::to_owned).collect();
-    if lines.is_empty() && !output.status.success() {
-        lines.push(text.lines().last().unwrap_or("cargo failed and said nothing").to_owned());
+    let said: Vec<&str> = text.lines().collect();
+    // Without a line of that kind the reason is what was said last.
+    let first =
+        said.iter().position(|line| line.starts_with("error")).unwrap_or(said.len().saturating_sub(SHOWN));
+    let lines: Vec<String> = said[first..].iter().take(SHOWN).map(|&line| line.to_owned()).collect();
+    if lines.is_empty() {
+        vec![format!("cargo said nothing and ended with {}", output.status)]
+    } else {
+        lines
     }
-    lines
 }
 
 fn metadata() -> Result<Value> {
-    let output = cargo(&["metadata", "--format-version", "1", "--no-deps"])?;
+    let output = cargo(&["metadata", "--format-version", "1", "--no-deps"], None)?;
     if !output.status.success() {
         return Err(Error::Failed(complaints(&output).join("; ")));
     }
@@ -148,7 +164,7 @@ fn contents(name: &str, arguments: &Package) -> Result<Check> {
     if arguments.allow_dirty {
         command.push("--allow-dirty");
     }
-    let output = cargo(&command)?;
+    let output = cargo(&command, None)?;
     let mut problems = if output.status.success() { Vec::new() } else { complaints(&output) };
     if problems.is_empty() {
         let text = String::from_utf8_lossy(&output.stdout);
@@ -168,20 +184,16 @@ fn contents(name: &str, arguments: &Package) -> Result<Check> {
 }
 
 fn docs(name: &str) -> Result<Check> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["doc", "--package", name, "--no-deps"])
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .current_dir(workspace())
-        .output()
-        .map_err(|error| Error::Failed(format!("cargo could not be started: {error}")))?;
+    let output = cargo(&["doc", "--package", name, "--no-deps"], Some(("RUSTDOCFLAGS", "-D warnings")))?;
     Ok(Check {
         name: "documentation",
         problems: if output.status.success() { Vec::new() } else { complaints(&output) },
     })
 }
 
-/// The README has an example, and the crate's tests compile it.
-fn readme(package: &Value) -> Result<Check> {
+/// The README has an example, and the crate's tests compile it. `examples`: how the examples of all crates fared, once
+/// they were run.
+fn readme(package: &Value, examples: &mut Option<Output>) -> Result<Check> {
     let manifest = Path::new(package["manifest_path"].as_str().unwrap_or_default());
     let folder = manifest.parent().unwrap_or(manifest);
     let read = |name: &str| {
@@ -198,9 +210,22 @@ fn readme(package: &Value) -> Result<Check> {
     }
     if problems.is_empty() {
         // All crates' examples at once: one crate alone would have features of its own and be built anew.
-        let output = cargo(&["test", "--doc", "--workspace"])?;
-        if !output.status.success() {
-            problems.extend(complaints(&output));
+        let output = match examples {
+            Some(output) => output,
+            None => examples.insert(cargo(&["test", "--doc", "--workspace", "--no-fail-fast"], None)?),
+        };
+        // Cargo names the crates whose examples fail; if it names none, it could not run them.
+        let said = String::from_utf8_lossy(&output.stderr);
+        let name = package["name"].as_str().unwrap_or_default();
+        let ran = said.contains("--doc`");
+        if !output.status.success() && (!ran || said.contains(&format!("-p {name} --doc`"))) {
+            problems.extend(complaints(output));
+            problems.extend(
+                String::from_utf8_lossy(&output.stdout)
+                    .lines()
+                    .filter(|line| line.ends_with("FAILED"))
+                    .map(str::to_owned),
+            );
         }
     }
     Ok(Check { name: "readme", problems })
@@ -222,9 +247,9 @@ fn forget_packed(metadata: &Value, crates: &[&Value]) -> Result<()> {
     let home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(std::env::home_dir()?.join(".cargo")));
-    // Sources unpacked from a registry that is a folder lie under its hash alone; others have the host's name before it.
-    let unpacked = entries(&home.unwrap_or_default().join("registry/src"))?;
-    folders.extend(unpacked.into_iter().filter(|folder| name_of(folder).starts_with('-')));
+    // What is packed here is unpacked beside what comes from registries. If one of those has a crate of the same name,
+    // cargo unpacks it again when it is needed.
+    folders.extend(entries(&home.unwrap_or_default().join("registry/src"))?);
     for folder in folders {
         for entry in entries(&folder)? {
             let name = name_of(&entry);
@@ -265,7 +290,8 @@ fn verify(name: &str, metadata: &Value, arguments: &Package) -> Result<Check> {
     if arguments.allow_dirty {
         command.push("--allow-dirty");
     }
-    let output = cargo(&command)?;
+    // Built once: what incremental builds keep would only fill the disk.
+    let output = cargo(&command, Some(("CARGO_INCREMENTAL", "0")))?;
     Ok(Check {
         name: "build",
         problems: if output.status.success() { Vec::new() } else { complaints(&output) },

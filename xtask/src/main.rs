@@ -28,6 +28,10 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
+/// Texts that live for a moment are most of what checkers, generators and servers allocate.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Quickstart(arguments) => commands::quickstart::quickstart(&arguments),

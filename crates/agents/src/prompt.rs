@@ -14,7 +14,7 @@ use crate::grammar;
 use crate::knowledge::ItemCard;
 use crate::system::Mode;
 use crate::task::{TaskInput, TaskKind};
-use crate::untrusted::{clip, fence, write_fenced};
+use crate::untrusted::{clip, fence, write_all_fenced, write_fenced};
 use crate::view::{AgentView, Assignment, Step};
 
 /// How the reply is asked for.
@@ -33,15 +33,15 @@ pub fn messages(view: &AgentView, form: ReplyForm) -> Vec<Message> {
     vec![Message::system(system(view.role, form, view.encyclopedia)), Message::user(situation(view, form))]
 }
 
-fn card(item: &ItemCard) -> String {
-    let mut text = format!("{}: ", item.id);
-    write_fenced(&mut text, &item.name());
+fn write_card(text: &mut String, item: &ItemCard) {
+    text.push_str(&item.id);
+    text.push_str(": ");
+    write_fenced(text, &item.name());
     if !item.genres.is_empty() {
         text.push_str(" (");
-        write_fenced(&mut text, &item.genres.join(", "));
+        write_all_fenced(text, item.genres.iter().map(String::as_str));
         text.push(')');
     }
-    text
 }
 
 /// The task in words.
@@ -56,16 +56,22 @@ pub fn task(task: &TaskInput) -> String {
     if !task.history.is_empty() {
         let _ = writeln!(text, "Latest ratings, oldest first:");
         for line in &task.history {
-            let _ = writeln!(text, "  {}: {}", card(&line.item), line.rating);
+            text.push_str("  ");
+            write_card(&mut text, &line.item);
+            let _ = writeln!(text, ": {}", line.rating);
         }
     }
     if let Some(item) = &task.item {
-        let _ = writeln!(text, "Item: {}", card(item));
+        text.push_str("Item: ");
+        write_card(&mut text, item);
+        text.push('\n');
     }
     if !task.candidates.is_empty() {
         let _ = writeln!(text, "Candidates (the set `candidates`):");
         for item in &task.candidates {
-            let _ = writeln!(text, "  {}", card(item));
+            text.push_str("  ");
+            write_card(&mut text, item);
+            text.push('\n');
         }
     }
     let (low, high) = task.scale;

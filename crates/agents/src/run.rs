@@ -21,39 +21,77 @@ use crate::engine::{Done, Engine, Job, Outcome};
 use crate::error::{Error, Result};
 use crate::trace::{Header, write_line};
 
-/// How many samples are worked on at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Concurrency {
-    /// Threads; what computes needs one a core.
-    pub threads: usize,
-    /// Samples in flight on each thread; what waits for a server needs many.
-    pub in_flight: usize,
+/// Where samples are worked on, and how many at once.
+#[derive(Clone, Debug)]
+pub enum Concurrency {
+    /// On threads of the run's own.
+    Threads {
+        /// Threads; what computes needs one a core.
+        threads: usize,
+        /// Samples in flight on each thread.
+        in_flight: usize,
+    },
+    /// Each sample a task of an asynchronous runtime with several threads. Whoever decides may wait for that runtime's
+    /// sockets and clock, and a reply is worked on where it was received: for what waits for a server, many at once.
+    #[cfg(feature = "http")]
+    Tasks {
+        /// The runtime; a run must not be started from within it.
+        runtime: tokio::runtime::Handle,
+        /// Samples in flight.
+        at_once: usize,
+    },
 }
 
 impl Concurrency {
     /// One sample after the other.
-    pub const ONE: Self = Self { threads: 1, in_flight: 1 };
+    pub const ONE: Self = Self::Threads { threads: 1, in_flight: 1 };
 }
 
 /// Runs `jobs` and hands each result to `take`, in the order of the jobs. `take` may stop the run by an error.
 ///
 /// # Errors
 /// What `take` reports.
-pub fn run_many<E: Send>(
+///
+/// # Panics
+/// If a sample's work panics.
+pub fn run_many<E>(
     engine: &Engine,
     jobs: &[Job],
     concurrency: Concurrency,
+    take: impl FnMut(Done) -> Result<(), E>,
+) -> Result<(), E> {
+    match concurrency {
+        Concurrency::Threads { threads, in_flight } => {
+            on_threads(engine, jobs, threads.max(1), in_flight.max(1), take)
+        }
+        #[cfg(feature = "http")]
+        Concurrency::Tasks { runtime, at_once } => {
+            runtime.block_on(as_tasks(engine, jobs, at_once.max(1), take))
+        }
+    }
+}
+
+/// How many samples may be started before the first one of them that is not done: a bound keeps fast workers from piling up
+/// results behind a slow sample.
+fn window(at_once: usize) -> usize {
+    4 * at_once + 16
+}
+
+fn on_threads<E>(
+    engine: &Engine,
+    jobs: &[Job],
+    threads: usize,
+    in_flight: usize,
     mut take: impl FnMut(Done) -> Result<(), E>,
 ) -> Result<(), E> {
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
-    // A bound keeps fast threads from piling up results behind a slow sample.
-    let window = 4 * concurrency.threads.max(1) * concurrency.in_flight.max(1) + 16;
+    let window = window(threads * in_flight);
     let written = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel::<(usize, Done)>();
     let sender = Mutex::new(sender);
     std::thread::scope(|scope| {
-        for _ in 0..concurrency.threads.max(1) {
+        for _ in 0..threads {
             let sender = sender.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
             let (next, stop, written) = (&next, &stop, &written);
             scope.spawn(move || {
@@ -65,7 +103,7 @@ pub fn run_many<E: Send>(
                 futures_executor::block_on(async {
                     let mut flight = FuturesUnordered::new();
                     loop {
-                        while flight.len() < concurrency.in_flight.max(1) {
+                        while flight.len() < in_flight {
                             let ahead =
                                 next.load(Ordering::Relaxed).saturating_sub(written.load(Ordering::Relaxed));
                             if ahead > window && !flight.is_empty() {
@@ -98,6 +136,34 @@ pub fn run_many<E: Send>(
         }
         Ok(())
     })
+}
+
+#[cfg(feature = "http")]
+async fn as_tasks<E>(
+    engine: &Engine,
+    jobs: &[Job],
+    at_once: usize,
+    mut take: impl FnMut(Done) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut jobs = jobs.iter().enumerate().peekable();
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut waiting: BTreeMap<usize, Done> = BTreeMap::new();
+    let mut expected = 0;
+    loop {
+        while tasks.len() < at_once
+            && let Some((index, job)) = jobs.next_if(|(index, _)| index - expected < window(at_once))
+        {
+            let (engine, job) = (engine.clone(), job.clone());
+            tasks.spawn(async move { (index, engine.run(job).await) });
+        }
+        let Some(done) = tasks.join_next().await else { return Ok(()) };
+        let (index, done) = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        waiting.insert(index, done);
+        while let Some(done) = waiting.remove(&expected) {
+            expected += 1;
+            take(done)?;
+        }
+    }
 }
 
 /// One line of a result file.

@@ -42,7 +42,7 @@ fn run(knowledge: &Arc<Knowledge>, system: &str, jobs: &[Job], decider: Arc<dyn 
     let system = SystemConfig::named(system).unwrap();
     let engine = Engine::with(knowledge.clone(), system, decider).unwrap();
     let mut found = Vec::new();
-    run_many(&engine, jobs, Concurrency { threads: 1, in_flight: SAMPLES }, |done| {
+    run_many(&engine, jobs, Concurrency::Threads { threads: 1, in_flight: SAMPLES }, |done| {
         found.push(done.outcome);
         Ok::<(), agents::Error>(())
     })

@@ -55,7 +55,7 @@ fn go(folder: &Path, slow: bool) {
         model: "policy".into(),
     };
     let engine = Engine::with(knowledge, system, decider).unwrap();
-    let concurrency = Concurrency { threads: 2, in_flight: 1 };
+    let concurrency = Concurrency::Threads { threads: 2, in_flight: 1 };
     run_into(&engine, &header, &jobs, &RunFiles::within(folder), concurrency).unwrap();
 }
 

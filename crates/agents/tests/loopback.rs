@@ -73,8 +73,11 @@ fn answers_over_http_are_those_without() {
     {
         let jobs = jobs(kind, 6);
         let direct = answers(system, &jobs, common::policy(&KNOWLEDGE), Concurrency::ONE);
-        let asked = answers(system, &jobs, decider.clone(), Concurrency { threads: 1, in_flight: 3 });
-        assert_eq!(asked, direct, "{system}");
+        let tasks = Concurrency::Tasks { runtime: runtime.handle().clone(), at_once: 4 };
+        for concurrency in [Concurrency::Threads { threads: 1, in_flight: 3 }, tasks] {
+            let asked = answers(system, &jobs, decider.clone(), concurrency);
+            assert_eq!(asked, direct, "{system}");
+        }
     }
     assert!(server.stats().answered > 50);
 }
@@ -93,7 +96,7 @@ fn faults_are_retried_or_halt_and_are_never_answers() {
     ];
     let storm = || Faults { shares: shares.clone(), seed: 3, ..Faults::default() };
     let (decider, _server) = over_http(&runtime, storm(), true);
-    let asked = answers("analyse", &jobs, decider, Concurrency { threads: 1, in_flight: 8 });
+    let asked = answers("analyse", &jobs, decider, Concurrency::Threads { threads: 1, in_flight: 8 });
     // Five attempts at each of ten requests: an answer is the right one, is not valid, or says that a worker was missing.
     let honest = |asked: &[(Answer, bool, u32)]| {
         asked.iter().zip(&direct).all(|(asked, direct)| !asked.1 || asked.2 > 0 || asked.0 == direct.0)
@@ -102,7 +105,7 @@ fn faults_are_retried_or_halt_and_are_never_answers() {
     assert!(asked.iter().zip(&direct).filter(|(asked, direct)| asked == direct).count() >= 5);
     // Without retries nearly every sample meets a fault.
     let (decider, _server) = over_http(&runtime, storm(), false);
-    let asked = answers("analyse", &jobs, decider, Concurrency { threads: 1, in_flight: 8 });
+    let asked = answers("analyse", &jobs, decider, Concurrency::Threads { threads: 1, in_flight: 8 });
     assert!(honest(&asked));
     assert!(asked.iter().any(|(_, valid, _)| !valid));
 }
@@ -114,7 +117,7 @@ fn sessions_wait_together() {
     let (decider, server) = over_http(&runtime, Faults { latency, ..Faults::default() }, false);
     let jobs = jobs(TaskKind::Rating, 60);
     let started = Instant::now();
-    let found = answers("single", &jobs, decider, Concurrency { threads: 1, in_flight: 60 });
+    let found = answers("single", &jobs, decider, Concurrency::Threads { threads: 1, in_flight: 60 });
     // One after the other they would take six seconds.
     assert!(
         found.iter().all(|(_, valid, _)| *valid) && started.elapsed() < Duration::from_secs(3),

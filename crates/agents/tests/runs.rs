@@ -57,9 +57,11 @@ fn bytes(folder: &Path) -> (Vec<u8>, Vec<u8>) {
 fn files_do_not_depend_on_concurrency() {
     let jobs = jobs(TaskKind::Rating, 30);
     let mut seen = Vec::new();
-    for concurrency in
-        [Concurrency::ONE, Concurrency { threads: 8, in_flight: 1 }, Concurrency { threads: 2, in_flight: 7 }]
-    {
+    for concurrency in [
+        Concurrency::ONE,
+        Concurrency::Threads { threads: 8, in_flight: 1 },
+        Concurrency::Threads { threads: 2, in_flight: 7 },
+    ] {
         let folder = tempfile::tempdir().unwrap();
         go(folder.path(), "rewoo", common::policy(&KNOWLEDGE), &jobs, concurrency);
         seen.push(bytes(folder.path()));
@@ -86,7 +88,7 @@ fn a_run_cut_at_any_place_is_resumed_to_the_same_files() {
             "analyse",
             common::policy(&KNOWLEDGE),
             &jobs,
-            Concurrency { threads: 2, in_flight: 1 },
+            Concurrency::Threads { threads: 2, in_flight: 1 },
         );
         assert_eq!(outcomes.len(), jobs.len());
         assert!(bytes(folder.path()) == (results.clone(), trace.clone()), "cut at {share}");
@@ -119,7 +121,7 @@ fn a_replayed_trace_comes_out_byte_for_byte() {
         go(first.path(), name, common::policy(&KNOWLEDGE), &jobs, Concurrency::ONE);
         let trace = Trace::read(&RunFiles::within(first.path()).trace).unwrap();
         let replay = Arc::new(ReplayDecider::new(&trace).unwrap());
-        go(second.path(), name, replay, &jobs, Concurrency { threads: 3, in_flight: 1 });
+        go(second.path(), name, replay, &jobs, Concurrency::Threads { threads: 3, in_flight: 1 });
         assert!(bytes(first.path()) == bytes(second.path()), "{name}");
     }
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use agents::engine::Engine;
-use agents::run::Concurrency;
 use agents::simulation::{Dialogue, Person, by_popularity, converse_all, measures};
 use agents::system::SystemConfig;
 use rec_core::statistics::{bootstrap_interval, mean};
@@ -68,7 +67,7 @@ pub fn run(
         people.iter().map(|person| by_popularity(knowledge, person, turns)).collect();
     let mut rows = vec![row("popularity", &baseline, turns, false)?];
     let team = Team::new(model, knowledge)?;
-    let in_flight = in_flight.unwrap_or(if team.waits { 8 } else { Concurrency::ONE.in_flight });
+    let in_flight = in_flight.unwrap_or(if team.waits { 8 } else { 1 });
     for system in systems {
         let engine = Engine::with(knowledge.clone(), system.clone(), team.decider.clone())?;
         let dialogues = team.runtime.block_on(converse_all(&engine, &people, turns, in_flight));

@@ -212,9 +212,16 @@ pub fn run(asked: &Asked<'_>) -> Result<Evaluation> {
     for Learned { seed, prepared, knowledge } in asked.learned {
         let seed = *seed;
         let team = Team::new(asked.model, knowledge)?;
-        let concurrency = Concurrency {
-            threads: asked.threads.unwrap_or(if team.waits { 1 } else { cores }),
-            in_flight: asked.in_flight.unwrap_or(if team.waits { 8 } else { 1 }),
+        let concurrency = || match team.waits {
+            // Threads of its own would only wait.
+            true => Concurrency::Tasks {
+                runtime: team.runtime.handle().clone(),
+                at_once: asked.in_flight.unwrap_or(8),
+            },
+            false => Concurrency::Threads {
+                threads: asked.threads.unwrap_or(cores),
+                in_flight: asked.in_flight.unwrap_or(1),
+            },
         };
         let samples: Vec<_> = prepared
             .test
@@ -256,7 +263,7 @@ pub fn run(asked: &Asked<'_>) -> Result<Evaluation> {
             };
             let engine = Engine::with(knowledge.clone(), system.clone(), team.decider.clone())?;
             let before = processor_seconds();
-            let outcomes: Vec<Outcome> = run_into(&engine, &header, &jobs, &files, concurrency)?;
+            let outcomes: Vec<Outcome> = run_into(&engine, &header, &jobs, &files, concurrency())?;
             let seconds = before.zip(processor_seconds()).map(|(before, after)| after - before);
             let report = evaluate(&system.name, asked.task, &outcomes, &judges)?;
             let own = row(&mut rows, &system.name, &system.about, false);

@@ -121,10 +121,10 @@ pub struct AgentsRun {
     /// Only the first N samples
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Threads [default: the number of cores with rules, 1 with a model]
+    /// Threads, unless the model is behind an endpoint [default: the number of cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Samples in flight on each thread [default: 1 with rules, 8 with a model]
+    /// Samples in flight: on each thread, or of an endpoint in all [default: 1, of an endpoint 8]
     #[arg(long, value_name = "N")]
     pub in_flight: Option<usize>,
     /// Where results and traces go

@@ -142,6 +142,9 @@ async fn collect(mut answer: Answer) -> Result<Vec<u8>> {
             return Err(Error::decode("a body of more than 64 MiB"));
         }
     }
+    // The connection goes back to the pool in a task of its own. Whoever asks again at once, before that task has run, finds
+    // none there: where many ask, all of them would work out their next request first, and wait for a connection then.
+    tokio::task::yield_now().await;
     Ok(bytes)
 }
 

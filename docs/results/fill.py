@@ -38,6 +38,19 @@ def machine(files):
     return f"{name}, {found.get('cores') or found.get('threads')} cores"
 
 
+def leaderboard(files):
+    """Accuracy beside what is recommended: coverage, and how popular and how alike the items are."""
+    columns = ["hit@10", "hit@20", "ndcg@10", "ndcg@20", "mrr@20", "coverage@20", "popularity@20", "diversity@20"]
+    names = ["hit@10", "hit@20", "NDCG@10", "NDCG@20", "MRR@20", "coverage@20", "popularity@20", "diversity@20"]
+    lines = ["| model | " + " | ".join(names) + " | fit, s | peak MiB | runs |", "|" + "---|" * (len(names) + 4)]
+    for m in sorted(models(files), key=lambda m: -m["metrics"]["ndcg@20"]["mean"]):
+        row = [f"`{m['name']}`"] + [cell(m["metrics"].get(c)) for c in columns]
+        row += [seconds(m["seconds"]["fit"]), f"{m['peak_rss_mib']:.0f}", "1, deterministic" if m.get("deterministic") else str(len(m["metrics"]["ndcg@20"]["runs"]))]
+        lines.append("| " + " | ".join(row) + " |")
+    lines += ["", f"Mean ± sample deviation over seeds; times are medians on {machine(files)}, shared with other work."]
+    return "\n".join(lines)
+
+
 def comparison(files, columns):
     columns = [c for c in columns if any(c in m["metrics"] for m in models(files))]
     head = ["model"] + [SHORT[c.split("@")[0]] + "@" + c.split("@")[1] for c in columns] + ["s/epoch", "fit, s", "peak MiB", "runs"]
@@ -297,11 +310,13 @@ def table(slot, page):
         return policies(files)
     if "cases" in json.loads(pathlib.Path(files[0]).read_text()):
         return bench(files)
+    if name == "leaderboard":
+        return leaderboard(files)
     few = ["recall@20", "ndcg@20"]
     return comparison(files, COLUMNS if page == "results.md" else few)
 
 
-for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "docs/src/policies.md", ROOT / "docs/src/preferences.md", ROOT / "docs/src/agents.md", ROOT / "docs/src/tool-rl.md", ROOT / "crates/cf-align/README.md"]:
+for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "docs/src/leaderboard.md", ROOT / "docs/src/policies.md", ROOT / "docs/src/preferences.md", ROOT / "docs/src/agents.md", ROOT / "docs/src/tool-rl.md", ROOT / "crates/cf-align/README.md"]:
     text = page.read_text()
 
     def fill(match):

@@ -8,13 +8,14 @@ use cf_align::{
     Ease, EaseConfig, Embeddings, Encoder, Ials, IalsConfig, ItemKnn, ItemKnnConfig, ModelConfig, Popularity,
     Random, Session,
 };
-use rec_core::{Observer, Recommender, Split, UserItems};
+use rec_core::{Dataset, Observer, Recommender, Split, UserItems};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
-use crate::{policy_model, preference_model};
+use crate::team_model::TeamModelConfig;
+use crate::{policy_model, preference_model, team_model};
 
 /// A model that can be named on the command line.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ enum Kind {
     Language {
         sprec: bool,
     },
+    Team,
 }
 
 /// All models.
@@ -101,6 +103,7 @@ pub const MODELS: &[Model] = &[
         about: "the same, aligned by five rounds of self-play",
         kind: Kind::Language { sprec: true },
     },
+    Model { name: "team", about: "a team of agents, by rules, orders what EASE proposes", kind: Kind::Team },
 ];
 
 fn mawu_lightgcn() -> ModelConfig {
@@ -149,6 +152,8 @@ pub struct Fit<'a> {
     pub device: &'a str,
     /// Train, validation and test rows; the test rows are not looked at.
     pub split: &'a Split,
+    /// What the rows are of: names, titles, categories. Its rows include the test rows, which are not looked at.
+    pub dataset: &'a Dataset,
     /// Users in all.
     pub n_users: usize,
     /// Items in all.
@@ -177,6 +182,12 @@ impl Model {
             Kind::Ials => plain(&IalsConfig::default()),
             Kind::Policy(policy) => policy_model::defaults(policy),
             Kind::Language { sprec } => preference_model::defaults(sprec),
+            Kind::Team => {
+                let mut config = plain(&TeamModelConfig::default());
+                // The experiment's.
+                config["models"]["factors"].as_object_mut().map(|factors| factors.remove("seed"));
+                config
+            }
             Kind::Trained(default) => {
                 let mut config = plain(&default());
                 if device != "flex" {
@@ -211,6 +222,7 @@ impl Model {
             Kind::Trained(_) => self.read::<ModelConfig>(config, 0)?.validate().map_err(|e| self.wrong(e))?,
             Kind::Policy(policy) => drop(policy_model::read(policy, config, 0)?),
             Kind::Language { .. } => drop(preference_model::read(self.name, config)?),
+            Kind::Team => drop(team_model::read(self.name, config)?),
         }
         Ok(())
     }
@@ -236,6 +248,10 @@ impl Model {
                 let size = (fit.n_users, fit.n_items);
                 let model = preference_model::fit(&config, fit.split, size, fit.seed, fit.device)?;
                 FittedModel::at_once(model)
+            }
+            Kind::Team => {
+                let config = team_model::read(self.name, config)?;
+                FittedModel::at_once(team_model::fit(&config, fit.dataset, fit.split, fit.seed)?)
             }
             Kind::Trained(_) => {
                 let config: ModelConfig = self.read(config, fit.seed)?;

@@ -35,17 +35,19 @@ pub struct LanguageModelConfig {
 
 /// The settings by default: the supervised model, or with SPRec's rounds.
 pub fn defaults(sprec: bool) -> Value {
-    let stage = |batch_size| StageConfig { batch_size, ..StageConfig::default() };
+    let stage =
+        |batch_size, learning_rate| StageConfig { batch_size, learning_rate, ..StageConfig::default() };
     let rounds = sprec.then(|| SelfPlayConfig {
         rounds: 5,
         rows: 1024,
-        sft: Some(stage(16)),
+        sft: Some(stage(16, 1e-4)),
         reweight: 0.0,
         preference: Some(PreferenceStage {
             negatives: NegativeSource::Greedy,
             objective: Objective::default(),
             reference: ReferenceRule::Current,
-            stage: stage(8),
+            // From 2e-5 on it swings from round to round, to next to nothing (docs/src/preferences.md).
+            stage: stage(8, 1e-5),
         }),
         mode: Mode::Corrected,
     });

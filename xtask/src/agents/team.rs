@@ -142,6 +142,7 @@ fn ranker(
             seed,
             device: "flex",
             split: &split,
+            dataset: &prepared.dataset,
             n_users: prepared.dataset.n_users(),
             n_items: prepared.dataset.n_items(),
             observer: &mut (),

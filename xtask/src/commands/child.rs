@@ -70,6 +70,7 @@ pub fn child(arguments: &Child) -> Result<()> {
             seed: job.seed,
             device: &job.device,
             split: &split,
+            dataset: &dataset,
             n_users: dataset.n_users(),
             n_items: dataset.n_items(),
             observer: &mut watch,

@@ -246,7 +246,7 @@ def tool_grid(files):
         row = [f"`{name}`"]
         for rate in rates:
             own = next((t for t in value["grid"] if t["row"] == name and t["rate"] == rate), None)
-            told = own and own["pass_all"] and f"{100 * own['pass_all']['mean']:.1f} ({100 * own['pass_t3']['mean']:.1f})"
+            told = own and own["pass_all"] and f"{100 * own['pass_all']['mean']:.1f} ± {100 * own['pass_all']['std']:.1f} ({100 * own['pass_t3']['mean']:.1f})"
             row.append((told or "-") + (f", {own['failed']} failed" if own and own["failed"] else ""))
         rate = chosen.get(name)
         edge = rate is not None and rate in (rates[0], rates[-1])

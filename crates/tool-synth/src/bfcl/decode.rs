@@ -106,7 +106,7 @@ pub fn decode_native_in<'a, 't: 'a>(
     arena: &'a Bump,
     calls: impl IntoIterator<Item = (&'t str, &'t str)>,
 ) -> Option<Node<'a>> {
-    let mut list = Stack::new_in(arena);
+    let mut list = Stack::with_capacity_in(4, arena);
     for (name, arguments) in calls {
         list.push(call_in(arena, Node::Str(name), json::read(arena, arguments).ok()?));
     }

@@ -233,7 +233,7 @@ mod tests {
         "int",
         "yield",
     ];
-    const TEXTS: [&str; 17] = [
+    const TEXTS: [&str; 20] = [
         "\"x\"",
         "\"\"",
         "\"it's\"",
@@ -251,6 +251,9 @@ mod tests {
         "\"{}[]\"",
         "\"\"\"b\"\"\"",
         "\"open",
+        "\"Z\\u00fcrich\"",
+        "'\\u00e9'",
+        "\"\\u12\"",
     ];
     const NUMBERS: [&str; 20] = [
         "0", "12", "007", "3.14", "3.14f", ".5", "5.", "1e3", "1E-3", "2e3F", "10L", "7l", "10d", "123n",
@@ -416,21 +419,28 @@ mod tests {
 
         fn call(&mut self) {
             self.name();
-            self.one(&["", "", ".b", ".b.c"]);
+            self.one(&["", "", ".b", ".b.c", ".get", ".class"]);
             self.out.push('(');
             self.list(")", |writer| {
                 if writer.choose(6) > 0 {
                     writer.name();
-                    writer.one(&["=", "=", " = ", "==", "= "]);
+                    writer.one(&["=", "=", " = ", "= ", "=", "==", ":", " : "]);
                 }
                 writer.expression(0);
             });
         }
 
         fn program(&mut self) {
+            let parenthesized = self.choose(8) == 0;
+            if parenthesized {
+                self.one(&["(", "( "]);
+            }
             self.call();
+            if parenthesized {
+                self.one(&[")", " )"]);
+            }
             if self.choose(4) == 0 {
-                self.one(&[";", " ;", ", ", " ", "; ", "\n"]);
+                self.one(&[";", " ;", ", ", " ", "; ", "\n", "]", "] ", "]\r", ")", "][", "]\n\n"]);
                 if self.choose(2) == 0 {
                     self.call();
                 }

@@ -73,6 +73,10 @@ impl<'a> Java<'a> {
 
     fn program(&mut self) -> Option<Node<'a>> {
         self.source.skip_blanks();
+        let parenthesized = self.source.accept(b'(');
+        if parenthesized {
+            self.source.skip_blanks();
+        }
         let start = self.source.at;
         self.dotted_name()?;
         let name = self.text(start, self.source.at);
@@ -98,8 +102,13 @@ impl<'a> Java<'a> {
             }
         }
         self.source.skip_blanks();
-        if assigned && self.source.peek() == b',' {
-            // After a call that is a statement, nothing completes a rule but `;`, `++` and `--`, and no comma follows those.
+        if parenthesized {
+            if !self.source.accept(b')') {
+                return None;
+            }
+            self.source.skip_blanks();
+        } else if assigned && matches!(self.source.peek(), b',' | b']' | b')') {
+            // After a call that is a statement, nothing completes a rule but `;`, `++` and `--`, and none of these follows those.
             return self.fail();
         }
         if !assigned {
@@ -136,7 +145,9 @@ impl<'a> Java<'a> {
         if let Some(word) = self.source.word() {
             let end = self.source.at;
             self.source.skip_blanks();
-            if self.source.peek() == b'=' && self.source.peek_after(1) != b'=' && is_name(word) {
+            // The lexer takes a keyword for a name where it cannot stand, and no argument begins with this one.
+            let is_parameter = is_name(word) || word == "class";
+            if self.source.peek() == b'=' && self.source.peek_after(1) != b'=' && is_parameter {
                 self.source.at += 1;
                 self.source.skip_blanks();
                 let name = Node::Str(self.text(start, end));

@@ -39,9 +39,23 @@ impl<'a> JavaScript<'a> {
 
     fn program(&mut self) -> Option<Known<Node<'a>>> {
         self.source.skip_blanks();
+        // In parentheses it is not the statement's call.
+        let parenthesized = self.source.accept(b'(');
+        if parenthesized {
+            self.source.skip_blanks();
+        }
         let found = self.call()?;
         self.source.skip_blanks();
-        let mut alone = true;
+        if parenthesized {
+            if !self.source.accept(b')') {
+                return None;
+            }
+            self.source.skip_blanks();
+        } else if matches!(self.source.peek(), b']' | b')') {
+            // No token that ends the statement, or goes on with it, lets one of these follow.
+            return self.fail();
+        }
+        let mut alone = !parenthesized;
         while self.source.accept(b',') {
             // Calls with commas between them are one expression, and no call.
             alone = false;
@@ -66,7 +80,7 @@ impl<'a> JavaScript<'a> {
         let start = self.source.at;
         self.source.word().filter(|word| is_name(word))?;
         while self.source.accept(b'.') {
-            self.source.word().filter(|word| is_name(word))?;
+            self.source.word()?;
         }
         let name = &self.source.text[start..self.source.at];
         if !self.source.accept(b'(') {
@@ -104,7 +118,8 @@ impl<'a> JavaScript<'a> {
         let word = self.source.word();
         if let Some(word) = word {
             self.source.skip_blanks();
-            if word == "class" && self.source.peek() == b'=' {
+            // One token more makes no argument of a name with a colon behind it.
+            if word == "class" && self.source.peek() == b'=' || self.source.peek() == b':' {
                 return self.fail();
             }
             if self.source.peek() == b'='

@@ -85,6 +85,13 @@ impl<'a> Source<'a> {
                 {
                     end += 2;
                 }
+                b'\\' if self.bytes[end + 1] == b'u' => {
+                    let digits = self.bytes.get(end + 2..end + 6)?;
+                    if !digits.iter().all(u8::is_ascii_hexdigit) {
+                        return None;
+                    }
+                    end += 6;
+                }
                 b'\\' | 0..0x20 | 0x7f => return None,
                 _ => end += 1,
             }

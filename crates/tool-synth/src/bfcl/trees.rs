@@ -431,6 +431,9 @@ mod tests {
         }
 
         fn program(&mut self) {
+            if self.choose(8) == 0 {
+                self.one(&["[", "\t[", "python\n[", "Sure! [", "Sure [", "!["]);
+            }
             let parenthesized = self.choose(8) == 0;
             if parenthesized {
                 self.one(&["(", "( "]);

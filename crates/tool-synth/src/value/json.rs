@@ -5,7 +5,7 @@
 
 use bumpalo::Bump;
 
-use super::scan::text_length;
+use super::scan::plain_length;
 use super::text::{MAX_INT_DIGITS, float_repr};
 use super::{Node, Stack, Value, dictionary};
 
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn skip_plain(&mut self) -> &'a str {
         let start = self.at;
-        self.at += text_length(&self.bytes[start..], b'"');
+        self.at += plain_length(&self.bytes[start..], [b'"', b'\\']);
         &self.text[start..self.at]
     }
 

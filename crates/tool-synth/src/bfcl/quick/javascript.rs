@@ -15,7 +15,13 @@ pub(in crate::bfcl) fn decode<'a>(arena: &'a Bump, text: &'a str) -> Option<Know
     let found = reader.program();
     // Up to here the text was read, and no token begins with this.
     let stray = found.is_none() && reader.source.peek() == b'#' && reader.source.peek_after(1) == b' ';
-    if reader.failed || stray { Some(Known::Failure) } else { found }
+    if reader.failed || stray {
+        return Some(Known::Failure);
+    }
+    found.or_else(|| {
+        let mut reader = JavaScript { arena, source: Source::new(text), failed: false };
+        reader.unclosed().filter(|()| !reader.failed).map(|()| Known::Failure)
+    })
 }
 
 /// The text of an argument without the quotes around it.
@@ -73,6 +79,20 @@ impl<'a> JavaScript<'a> {
             Some(found) => Known::Value(Node::List(std::slice::from_ref(self.arena.alloc(found)))),
             None => Known::Failure,
         })
+    }
+
+    /// Calls behind an opening bracket, which nothing closes. That is an error: of the tokens that complete a rule none can be put
+    /// in at the end of the text, as the grammar wants the end of a statement there.
+    fn unclosed(&mut self) -> Option<()> {
+        self.source.opening_bracket()?;
+        loop {
+            self.source.skip_blanks();
+            self.call()?;
+            self.source.skip_blanks();
+            if !self.source.accept(b',') {
+                return (self.source.at == self.source.bytes.len()).then_some(());
+            }
+        }
     }
 
     /// A call at the top; nothing inside if two arguments have one name.

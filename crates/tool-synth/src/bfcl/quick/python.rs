@@ -9,6 +9,7 @@ use bumpalo::Bump;
 use super::Known;
 use crate::bfcl::decode::call_in;
 use crate::pyexpr::lex::is_keyword;
+use crate::value::scan::word_length;
 use crate::value::{Members, Node, Stack, concatenate};
 
 mod brackets;
@@ -206,8 +207,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn word_at(&self, start: usize) -> &'a str {
         let rest = &self.text[start..];
-        let length = rest.bytes().position(|byte| !is(byte, WORD));
-        &rest[..length.unwrap_or(rest.len())]
+        &rest[..word_length(rest.as_bytes())]
     }
 
     /// A word that is known to begin here. Names beyond ASCII are left to the grammar.
@@ -280,15 +280,44 @@ impl<'a> Reader<'a> {
     }
 
     /// An expression as an argument's value.
-    #[inline]
     fn value(&mut self) -> Read<Node<'a>> {
-        // Most are plain, with a mark right behind them.
-        let plain = match self.peek() {
-            b'"' | b'\'' => self.plain_text(),
-            b'0'..=b'9' => self.plain_integer(),
-            _ => return self.other_value(),
-        };
-        plain.map_or_else(|| self.constant(), Ok)
+        match self.peek() {
+            b'"' | b'\'' | b'0'..=b'9' => self.constant(),
+            _ => {
+                let start = self.at;
+                let found = self.node()?;
+                self.as_value(found, start)
+            }
+        }
+    }
+
+    /// Reads a value as an item of a list. Most are plain, with a mark right behind them, and are written where they will stand, as
+    /// copying what was just written in parts costs more than reading it.
+    #[inline]
+    fn item(&mut self) -> Read<()> {
+        if let Some(text) = self.plain_text() {
+            self.items.push(Node::Str(text));
+        } else if let Some(value) = self.plain_integer() {
+            self.items.push(Node::Int(value));
+        } else {
+            let value = self.value()?;
+            self.items.push(value);
+        }
+        Ok(())
+    }
+
+    /// Reads a value as the member of a name, in the same way.
+    #[inline]
+    fn member(&mut self, name: &'a str) -> Read<()> {
+        if let Some(text) = self.plain_text() {
+            self.members.push((Node::Str(name), Node::Str(text)));
+        } else if let Some(value) = self.plain_integer() {
+            self.members.push((Node::Str(name), Node::Int(value)));
+        } else {
+            let value = self.value()?;
+            self.members.push((Node::Str(name), value));
+        }
+        Ok(())
     }
 
     /// A number or text, or what is computed with it.
@@ -299,12 +328,6 @@ impl<'a> Reader<'a> {
             return self.computed(value);
         }
         Ok(value)
-    }
-
-    fn other_value(&mut self) -> Read<Node<'a>> {
-        let start = self.at;
-        let found = self.node()?;
-        self.as_value(found, start)
     }
 
     /// What was read from `start` on as an argument's value.

@@ -18,8 +18,7 @@ impl<'a> Reader<'a> {
                 self.at += 1;
                 return Ok(self.items_from(start));
             }
-            let item = self.value()?;
-            self.items.push(item);
+            self.item()?;
             match self.peek() {
                 b',' => self.at += 1,
                 byte if byte == close => {}

@@ -190,8 +190,7 @@ impl<'a> Reader<'a> {
                             }
                             self.at += 1;
                             self.skip_blanks()?;
-                            let value = self.value()?;
-                            self.members.push((Node::Str(key), value));
+                            self.member(key)?;
                         }
                     }
                     if !keyword {

@@ -2,41 +2,44 @@
 
 use super::{END, LETTER, Read, Reader, Stop, is};
 use crate::pyexpr::literal::decode_text;
-use crate::value::scan::text_length;
+use crate::value::scan::plain_length;
 use crate::value::text::MAX_INT_DIGITS;
 use crate::value::{Node, concatenate};
 
 impl<'a> Reader<'a> {
     /// Text of plain characters with a mark right behind it; otherwise nothing is walked over.
     #[inline]
-    pub(super) fn plain_text(&mut self) -> Option<Node<'a>> {
+    pub(super) fn plain_text(&mut self) -> Option<&'a str> {
+        let quote = self.peek();
+        if !matches!(quote, b'"' | b'\'') {
+            return None;
+        }
         let start = self.at + 1;
-        let end = start + text_length(&self.bytes[start..], self.peek());
+        let end = start + plain_length(&self.bytes[start..], [quote, b'\\']);
+        let &[closing, mark, ..] = &self.bytes[end..] else { return None };
         // What begins with two quotes may have three.
-        let plain = end > start && end + 1 < self.bytes.len() && self.bytes[end] == self.peek();
-        if !plain || !is(self.bytes[end + 1], END) {
+        if closing != quote || end == start || !is(mark, END) {
             return None;
         }
         self.at = end + 1;
-        Some(Node::Str(&self.text[start..end]))
+        Some(&self.text[start..end])
     }
 
     /// A short integer with a mark right behind it; otherwise nothing is walked over.
     #[inline]
-    pub(super) fn plain_integer(&mut self) -> Option<Node<'a>> {
+    pub(super) fn plain_integer(&mut self) -> Option<i64> {
         let mut end = self.at;
         let mut value: i64 = 0;
         while let Some(digit @ b'0'..=b'9') = self.bytes.get(end) {
             value = value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
             end += 1;
         }
-        let digits = end - self.at;
-        let zero_first = self.bytes[self.at] == b'0' && digits > 1;
-        if digits > 18 || zero_first || !self.bytes.get(end).is_some_and(|&byte| is(byte, END)) {
+        let zero_first = end - self.at > 1 && self.bytes[self.at] == b'0';
+        if !matches!(end - self.at, 1..=18) || zero_first || !is(*self.bytes.get(end)?, END) {
             return None;
         }
         self.at = end;
-        Some(Node::Int(value))
+        Some(value)
     }
 
     /// Literals of text beside each other; the prefix of the first was read.
@@ -88,7 +91,7 @@ impl<'a> Reader<'a> {
         let start = self.at + if triple { 3 } else { 1 };
         let (mut end, mut escapes) = (start, false);
         loop {
-            end += text_length(&self.bytes[end..], quote);
+            end += plain_length(&self.bytes[end..], [quote, b'\\']);
             // Whatever is not closed is an error.
             match *self.bytes.get(end).ok_or(Stop::Wrong)? {
                 b'\\' => {

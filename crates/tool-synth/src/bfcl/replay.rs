@@ -170,7 +170,8 @@ impl Corpus {
                 _ => {}
             }
         }
-        // After all else was read, so that entries lie beside each other in memory.
+        // After all else was read, so that entries lie beside each other in memory, and what they were made of too.
+        corpus.sources = corpus.sources.clone();
         for ((functions, answers, language), id) in corpus.sources.iter().zip(&corpus.names) {
             let wrong = |error: Error| Error::format(path, None, format!("entry {id}: {error}"));
             corpus.entries.push(Entry::new(functions, answers, *language).map_err(wrong)?);

@@ -107,3 +107,42 @@ impl Expectations for Direct<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::bfcl::{Arena, Format, Language, Outcome, Pairing, decode_in, judge_once};
+    use crate::value::json::parse;
+
+    #[test]
+    fn only_what_an_answer_names_is_looked_at() {
+        let answers = parse(r#"[{"f": {"x": [1], "unit": "cm"}}]"#).unwrap();
+        let functions = |properties: &str| {
+            let required = r#""required": ["x"]"#;
+            parse(&format!(
+                r#"[{{"name": "f", "parameters": {{{required}, "properties": {{{properties}}}}}}}, {{"name": 7}}]"#
+            ))
+            .unwrap()
+        };
+        let judge = |text: &str, properties: &str| {
+            let arena = Arena::new();
+            let functions = functions(properties);
+            let decoded = decode_in(&arena, text, Format::Python, false);
+            judge_once(&arena, (&functions, &answers, Language::Python), decoded, Pairing::Simple, false)
+        };
+        let properties = r#""x": {"type": "integer"}, "unit": {"type": "unknown"}"#;
+        // Text as a list of allowed values holds the empty one, as in Python.
+        assert_eq!(judge("f(x=1)", properties), Outcome::Valid);
+        assert_eq!(judge("f(x=2)", properties), Outcome::Invalid("value_error:others"));
+        assert_eq!(judge("f(x=1, unit='cm')", properties), Outcome::Raise);
+        assert_eq!(
+            judge("f(unit='cm')", properties),
+            Outcome::Invalid("simple_function_checker:missing_required")
+        );
+        assert_eq!(
+            judge("f(x=1, y=2)", properties),
+            Outcome::Invalid("simple_function_checker:unexpected_param")
+        );
+        assert_eq!(judge("f(x=1)", r#""x": 3"#), Outcome::Raise);
+        assert_eq!(judge("g(x=1)", r#""x": 3"#), Outcome::Invalid("simple_function_checker:wrong_func_name"));
+    }
+}

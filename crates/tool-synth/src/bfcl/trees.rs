@@ -508,6 +508,7 @@ mod tests {
         for text in [
             "a.B.c(x=1, y = \"e\", z=new int[]{1, 2}, w=new HashMap<String, Object>() {{ put(\"k\", 1); }})",
             "f(x=new ArrayList<>(Arrays.asList(\"a\", 2.5f)), y=-5L, z=foo.bar(a, 'b'), u=A.class, v=1 + b)",
+            "(f(text=\"Z\\u00fcrich\", class=true, count=300))",
         ] {
             assert!(matches!(java::decode(&Bump::new(), text), Some(Known::Value(_))), "{text}");
         }
@@ -518,6 +519,9 @@ mod tests {
             "f(x=1), g(y=2)",
             "f(name=1, name=2, count=300)",
             "f(x=new int[3], name = \"c\")",
+            "f(name=\"a\", count=300)]\r",
+            "f(name: \"a\", count=300)",
+            "python\n[f(name=\"a\", count=300), g()",
         ] {
             assert!(matches!(java::decode(&Bump::new(), text), Some(Known::Failure)), "{text}");
         }
@@ -525,10 +529,20 @@ mod tests {
             "f(x=1, y = 'a', z=[1, {b: \"c\"}], g=() => 1)",
             "a.f(x=new Date(), y=a.b(c)[0], true)",
             "f(x=1), g()",
+            "a.get(x=\"\\u00fc\")",
+            "(f(x=1))",
         ] {
             assert!(matches!(javascript::decode(&Bump::new(), text), Some(Known::Value(_))), "{text}");
         }
-        for text in ["f(x=10L)", "f(x=1, x=2)", "f(x=new int[]{1})", "f(x=(int) 3)"] {
+        for text in [
+            "f(x=10L)",
+            "f(x=1, x=2)",
+            "f(x=new int[]{1})",
+            "f(x=(int) 3)",
+            "f(x=1)] Done.",
+            "f(x: 1)",
+            "Sure! [f(x=1), g(y=[2])",
+        ] {
             assert!(matches!(javascript::decode(&Bump::new(), text), Some(Known::Failure)), "{text}");
         }
     }

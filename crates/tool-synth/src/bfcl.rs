@@ -20,12 +20,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod argument;
 mod check;
 mod convert;
 mod decode;
+mod direct;
+mod documented;
 mod entry;
 mod explain;
 pub mod multi_turn;
+mod normal;
 pub mod package;
 pub mod prompt;
 mod quick;
@@ -36,15 +40,18 @@ mod structured;
 mod trees;
 mod xml;
 
-use crate::value::Node;
+use self::check::{Context, Expectations};
+use self::direct::Direct;
+use crate::value::{Node, Value};
 
 /// Memory for what is decoded. One that is [`reset`](Arena::reset) after each answer takes no memory for most of them.
 pub use bumpalo::Bump as Arena;
-pub use check::{Pairing, normalize};
+pub use check::Pairing;
 pub use convert::{convert_java, convert_javascript};
 pub use decode::{decode, decode_in, decode_native, decode_native_in, is_call_list};
 pub use entry::Entry;
 pub use explain::{Explanation, explain};
+pub use normal::normalize;
 
 /// The language whose types a function's documentation uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,10 +126,36 @@ pub fn judge<'a>(
     pairing: Pairing,
     underscores: bool,
 ) -> Outcome {
+    judge_against(arena, entry, entry.language, decoded, pairing, underscores)
+}
+
+/// [`judge`] for an answer that comes alone: against the `function` list of a question and the `ground_truth` of its answer as
+/// they are, of which nothing is prepared. Data that have not the benchmark's form are an [`Outcome::Raise`] where they are looked at.
+pub fn judge_once<'a>(
+    arena: &'a Arena,
+    (functions, answers, language): (&Value, &Value, Language),
+    decoded: Option<Node<'a>>,
+    pairing: Pairing,
+    underscores: bool,
+) -> Outcome {
+    let (Some(functions), Some(answers)) = (functions.as_list(), answers.as_list()) else {
+        return Outcome::Raise;
+    };
+    judge_against(arena, &Direct { functions, answers }, language, decoded, pairing, underscores)
+}
+
+fn judge_against<'a>(
+    arena: &'a Arena,
+    expectations: &impl Expectations,
+    language: Language,
+    decoded: Option<Node<'a>>,
+    pairing: Pairing,
+    underscores: bool,
+) -> Outcome {
     let Some(decoded) = decoded else { return Outcome::Invalid("ast_decoder:decoder_failed") };
     match decoded {
         Node::List(calls) if is_call_list(&decoded) => {
-            check::check(arena, entry, calls, pairing, underscores)
+            check::check(Context { arena, language, underscores }, expectations, calls, pairing)
         }
         _ => Outcome::Invalid("ast_decoder:decoder_wrong_output_format"),
     }

@@ -17,6 +17,7 @@ mod encode;
 mod int;
 pub mod json;
 mod node;
+pub(crate) mod scan;
 mod tables;
 pub mod text;
 

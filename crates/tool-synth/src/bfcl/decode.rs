@@ -8,6 +8,7 @@ use super::quick::{self, Known};
 use super::{Format, structured, xml};
 use crate::pyexpr::{self, Constant, Expr};
 use crate::value::json;
+use crate::value::scan::length_until;
 use crate::value::text::is_space;
 use crate::value::{Dict, Node, Stack, Str, Value};
 
@@ -79,8 +80,17 @@ fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
 /// Where a tag first stands. Preparing a search as the standard library does costs more than these texts are long.
 pub(super) fn find_tag(text: &str, tag: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    let is = |at: &usize| bytes[*at] == b'<' && bytes[*at..].starts_with(tag.as_bytes());
-    (0..bytes.len()).find(is)
+    let mut at = 0;
+    loop {
+        at += length_until(&bytes[at..], [b'<']);
+        if bytes[at..].starts_with(tag.as_bytes()) {
+            return Some(at);
+        }
+        at += 1;
+        if at > bytes.len() {
+            return None;
+        }
+    }
 }
 
 /// Text without its first and last character, which are brackets where they were added.
@@ -106,7 +116,7 @@ pub fn decode_native_in<'a, 't: 'a>(
     arena: &'a Bump,
     calls: impl IntoIterator<Item = (&'t str, &'t str)>,
 ) -> Option<Node<'a>> {
-    let mut list = Stack::new_in(arena);
+    let mut list = Stack::with_capacity_in(4, arena);
     for (name, arguments) in calls {
         list.push(call_in(arena, Node::Str(name), json::read(arena, arguments).ok()?));
     }

@@ -3,10 +3,12 @@
 use smallvec::SmallVec;
 
 use super::Language;
-use super::check::normal;
-use super::convert::{Conversion, Java, JavaScript};
+use super::argument::{self, iterated, may_be_missing};
+use super::check::{Checked, Context, Expectations, Failure, wrong};
+use super::documented::Documented;
+use super::normal::equal_names;
 use crate::error::{Error, Result};
-use crate::value::{Dict, Kind, Str, Value};
+use crate::value::{Dict, Node, Str, Value};
 
 /// Functions and expected calls of one entry.
 #[derive(Clone, Debug)]
@@ -14,83 +16,48 @@ pub struct Entry {
     pub(super) language: Language,
     /// The expected calls, each with the function of its name; nothing where there is none.
     // Nearly always there is one, which then needs no place of its own in memory.
-    pub(super) answers: SmallVec<[Option<Expected>; 1]>,
+    answers: SmallVec<[Option<Expected>; 1]>,
     /// The first expected call with the first function, where that has another name.
-    pub(super) first: Option<Box<Expected>>,
+    first: Option<Box<Expected>>,
 }
 
 /// An expected call and the documentation of a function, as far as the checker looks at them: all that a check needs lies
 /// side by side.
 #[derive(Clone, Debug)]
 pub(super) struct Expected {
-    pub name: Str,
-    /// The name with underscores for dots.
-    pub underscored: Str,
+    name: Str,
     /// Whether the official checker raises, as the list of required parameters is missing.
-    pub raises: bool,
+    raises: bool,
     /// Which of the first 64 slots are required by the documentation, and which by the expected call.
-    pub required: u64,
-    pub needed: u64,
+    required: u64,
+    needed: u64,
     /// The parameters, documented ones first.
-    pub slots: Box<[Slot]>,
+    slots: Box<[Slot]>,
     /// The allowed values of all parameters.
-    pub values: Box<[Value]>,
-    /// The allowed texts of all parameters, normalised.
-    pub texts: Box<[Str]>,
+    values: Box<[Value]>,
 }
 
 /// A parameter: what the documentation and the expected call have to say about it.
 #[derive(Clone, Debug)]
-pub(super) struct Slot {
-    pub name: Str,
-    pub required: bool,
-    /// Whether it is documented and the expected call has it. Only then the rest counts.
-    pub known: bool,
+struct Slot {
+    name: Str,
+    /// Its documented type, if it has one and the expected call has it.
+    documented: Option<Documented>,
+    required: bool,
     /// Its place in the expected call, if that has it.
-    pub place: Option<u16>,
-    /// Whether it may be left out: empty text is among the allowed values.
-    pub optional: bool,
+    place: Option<u16>,
+    /// Whether it may be left out.
+    optional: bool,
     /// Whether the allowed values are no list, at which the official checker raises.
-    pub raises: bool,
-    /// Whether the documented type is `float`, for which an integer will do, or `tuple`.
-    pub is_float: bool,
-    pub is_tuple: bool,
-    /// The documented type; nothing if the official checker raises.
-    pub kind: Option<Kind>,
-    pub nested: Nested,
-    /// The type of the first allowed value that is not empty text.
-    pub first: Option<Kind>,
-    pub conversion: Option<Conversion>,
+    raises: bool,
     values: (u32, u32),
-    texts: (u32, u32),
-}
-
-impl Expected {
-    /// The allowed values of a parameter.
-    pub fn values(&self, slot: &Slot) -> &[Value] {
-        &self.values[slot.values.0 as usize..slot.values.1 as usize]
-    }
-
-    /// The allowed texts of a parameter, normalised.
-    pub fn texts(&self, slot: &Slot) -> &[Str] {
-        &self.texts[slot.texts.0 as usize..slot.texts.1 as usize]
-    }
 }
 
 impl Slot {
     /// Whether an answer without it is wrong.
-    pub fn is_needed(&self) -> bool {
+    fn is_needed(&self) -> bool {
         self.place.is_some() && !self.optional
     }
-}
-
-/// The type of the items of a list.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Nested {
-    None,
-    Some(Kind),
-    /// Missing or unknown: the official checker raises.
-    Raise,
 }
 
 /// A function's documentation.
@@ -99,16 +66,6 @@ struct Function<'a> {
     /// Nothing if it is missing or no list of texts.
     required: Option<&'a [Value]>,
     properties: &'a Dict,
-}
-
-/// A parameter's type.
-#[derive(Clone, Copy)]
-struct Parameter {
-    kind: Option<Kind>,
-    nested: Nested,
-    is_float: bool,
-    is_tuple: bool,
-    conversion: Option<Conversion>,
 }
 
 /// An expected call.
@@ -152,47 +109,26 @@ impl Expected {
         let required = function.required.unwrap_or_default();
         let mut slots: Vec<Slot> = Vec::with_capacity(function.properties.len().max(answer.parameters.len()));
         let mut values = Vec::with_capacity(2 * answer.parameters.len());
-        let mut texts: Vec<Str> = Vec::with_capacity(2 * answer.parameters.len());
         let named = function.properties.keys().chain(answer.parameters.keys()).chain(required);
         for name in named.filter_map(Value::as_str) {
             if slots.iter().any(|slot| slot.name == name) {
                 continue;
             }
             let place = answer.parameters.keys().position(|other| other.as_str() == Some(name));
-            let property = function.properties.get_str(name);
+            let allowed = place.and_then(|place| answer.parameters.values().nth(place));
+            let start = values.len();
+            let iterated = allowed.and_then(iterated);
+            values.extend_from_slice(iterated.as_deref().unwrap_or_default());
             // Of a parameter that no answer may have, the type does not matter.
-            let parameter =
-                property.filter(|_| place.is_some()).map(|property| Parameter::read(property, language));
-            let starts = (values.len(), texts.len());
-            let raises = place.is_some_and(|place| {
-                match answer.parameters.values().nth(place) {
-                    Some(Value::List(allowed)) => values.extend(allowed.iter().cloned()),
-                    // Text is walked character by character.
-                    Some(Value::Str(text)) => {
-                        values.extend(text.chars().map(|c| Value::from(&*c.encode_utf8(&mut [0; 4]))))
-                    }
-                    _ => return true,
-                }
-                false
-            });
-            let allowed = &values[starts.0..];
-            let is_empty_text = |value: &Value| value.as_str() == Some("");
-            texts.extend(allowed.iter().filter_map(Value::as_str).map(normal));
+            let property = function.properties.get_str(name).filter(|_| place.is_some());
             slots.push(Slot {
                 name: name.into(),
+                documented: property.map(|property| Documented::read(property, language)),
                 required: required.iter().any(|other| other.as_str() == Some(name)),
-                known: parameter.is_some() && place.is_some(),
                 place: place.map(|place| u16::try_from(place).unwrap_or(u16::MAX)),
-                optional: allowed.iter().any(is_empty_text),
-                raises,
-                is_float: parameter.is_some_and(|parameter| parameter.is_float),
-                is_tuple: parameter.is_some_and(|parameter| parameter.is_tuple),
-                kind: parameter.and_then(|parameter| parameter.kind),
-                nested: parameter.map_or(Nested::None, |parameter| parameter.nested),
-                first: allowed.iter().find(|value| !is_empty_text(value)).map(Value::kind),
-                conversion: parameter.and_then(|parameter| parameter.conversion),
-                values: (starts.0 as u32, values.len() as u32),
-                texts: (starts.1 as u32, texts.len() as u32),
+                optional: allowed.is_some_and(|allowed| may_be_missing(allowed).unwrap_or(false)),
+                raises: allowed.is_some() && iterated.is_none(),
+                values: (start as u32, values.len() as u32),
             });
         }
         let mask = |is: fn(&Slot) -> bool| {
@@ -201,12 +137,94 @@ impl Expected {
         Self {
             required: mask(|slot| slot.required),
             needed: mask(Slot::is_needed),
-            underscored: function.name.replace('.', "_").into(),
             name: function.name.into(),
             raises: function.required.is_none(),
             slots: slots.into(),
             values: values.into(),
-            texts: texts.into(),
+        }
+    }
+
+    /// The allowed values of a parameter.
+    fn values(&self, slot: &Slot) -> Option<&[Value]> {
+        (!slot.raises).then(|| &self.values[slot.values.0 as usize..slot.values.1 as usize])
+    }
+}
+
+/// The place of an argument that is no parameter.
+const NOWHERE: u32 = u32::MAX;
+
+impl Expectations for Entry {
+    type Call<'e> = &'e Expected;
+
+    fn count(&self) -> usize {
+        self.answers.len()
+    }
+
+    fn first(&self) -> Checked<&Expected> {
+        let first = self.first.as_deref().or_else(|| self.answers.first()?.as_ref());
+        first.ok_or(Failure::Raise)
+    }
+
+    fn call(&self, at: usize) -> Checked<&Expected> {
+        self.answers.get(at).and_then(Option::as_ref).ok_or(Failure::Raise)
+    }
+
+    fn one<'a>(context: Context<'a>, expected: &Expected, call: &Node<'a>) -> Checked {
+        if expected.raises {
+            return Err(Failure::Raise);
+        }
+        let arguments = match *call {
+            Node::Dict([(Node::Str(name), Node::Dict(arguments))])
+                if equal_names(name, &expected.name, context.underscores) =>
+            {
+                *arguments
+            }
+            _ => return wrong("simple_function_checker:wrong_func_name"),
+        };
+        let slots = &*expected.slots;
+        // The place of each argument among the slots; most answers name them in the documented order.
+        let mut few = [NOWHERE; 16];
+        let mut many = Vec::new();
+        let places = if arguments.len() <= few.len() {
+            &mut few[..arguments.len()]
+        } else {
+            many.resize(arguments.len(), NOWHERE);
+            &mut many[..]
+        };
+        let mut next = 0;
+        let mut given = 0u64;
+        for (place, (name, _)) in places.iter_mut().zip(arguments) {
+            let Node::Str(name) = name else { continue };
+            let is = |slot: &Slot| slot.name == name;
+            let found = slots[next..].iter().position(is).map(|at| next + at);
+            if let Some(at) = found.or_else(|| slots[..next].iter().position(is)) {
+                *place = at as u32;
+                given |= 1u64.checked_shl(at as u32).unwrap_or(0);
+                next = at + 1;
+            }
+        }
+        // Beyond the bits of the masks there are slots in no entry that exists.
+        let lacks = |at: usize| !places.contains(&(at as u32));
+        let far = || slots.iter().enumerate().skip(64).filter(|(at, _)| lacks(*at));
+        if expected.required & !given != 0 || far().any(|(_, slot)| slot.required) {
+            return wrong("simple_function_checker:missing_required");
+        }
+        for (&place, (_, value)) in places.iter().zip(arguments) {
+            let slot = slots.get(place as usize);
+            match slot.and_then(|slot| slot.documented.as_ref().zip(Some(slot))) {
+                Some((documented, slot)) => {
+                    argument::check(context, documented, expected.values(slot), *value)?;
+                }
+                None => return wrong("simple_function_checker:unexpected_param"),
+            }
+        }
+        if expected.needed & !given == 0 && !far().any(|(_, slot)| slot.is_needed()) {
+            return Ok(());
+        }
+        let missing = slots.iter().enumerate().filter(|(at, slot)| slot.is_needed() && lacks(*at));
+        match missing.min_by_key(|(_, slot)| slot.place) {
+            Some((_, first)) if first.raises => Err(Failure::Raise),
+            _ => wrong("simple_function_checker:missing_optional"),
         }
     }
 }
@@ -224,62 +242,6 @@ impl<'a> Function<'a> {
             properties: properties.ok_or_else(|| missing("parameters.properties"))?,
         })
     }
-}
-
-impl Parameter {
-    fn read(property: &Value, language: Language) -> Self {
-        let name = property.get("type").and_then(Value::as_str).unwrap_or_default();
-        let is_nested = match language {
-            Language::Python => matches!(name, "array" | "tuple"),
-            _ => matches!(name, "Array" | "ArrayList" | "array"),
-        };
-        let item = property.get("items").and_then(|items| items.get("type")).and_then(Value::as_str);
-        let item = item.filter(|_| is_nested);
-        let nested = match (is_nested, item.and_then(|item| expected(item, language))) {
-            (false, _) => Nested::None,
-            (true, Some(kind)) => Nested::Some(kind),
-            (true, None) => Nested::Raise,
-        };
-        Self {
-            kind: expected(name, language),
-            nested,
-            is_float: language == Language::Python && name == "float",
-            is_tuple: name == "tuple",
-            conversion: match language {
-                Language::Python => None,
-                Language::Java => Some(Conversion::Java(Java::from_name(name), item.map(Java::from_name))),
-                Language::JavaScript => {
-                    Some(Conversion::JavaScript(JavaScript::from_name(name), item.map(JavaScript::from_name)))
-                }
-            },
-        }
-    }
-}
-
-/// The type that a value of a documented type has.
-pub(super) fn expected(name: &str, language: Language) -> Option<Kind> {
-    Some(match (language, name) {
-        (Language::Python, "string" | "any") => Kind::Str,
-        (Language::Python, "integer") => Kind::Int,
-        (Language::Python, "float") => Kind::Float,
-        (Language::Python, "boolean") => Kind::Bool,
-        (Language::Python, "array" | "tuple") => Kind::List,
-        (Language::Python, "dict") => Kind::Dict,
-        (Language::Java, "byte" | "short" | "integer" | "long") => Kind::Int,
-        (Language::Java, "float" | "double") => Kind::Float,
-        (Language::Java, "boolean") => Kind::Bool,
-        (Language::Java, "char" | "String" | "any") => Kind::Str,
-        (Language::Java, "Array" | "ArrayList" | "Queue" | "Stack") => Kind::List,
-        (Language::Java, "HashMap" | "Hashtable") => Kind::Dict,
-        (Language::Java, "Set") => Kind::Set,
-        (Language::JavaScript, "String" | "any") => Kind::Str,
-        (Language::JavaScript, "integer" | "Bigint") => Kind::Int,
-        (Language::JavaScript, "float") => Kind::Float,
-        (Language::JavaScript, "Boolean") => Kind::Bool,
-        (Language::JavaScript, "array") => Kind::List,
-        (Language::JavaScript, "dict") => Kind::Dict,
-        _ => return None,
-    })
 }
 
 impl<'a> Answer<'a> {

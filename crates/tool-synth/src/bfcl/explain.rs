@@ -2,9 +2,10 @@
 //!
 //! [`judge`](super::judge) decides; this walks the same way once more over the raw data, slower, and collects texts.
 
-use super::check::{Pairing, normalize};
+use super::check::Pairing;
 use super::convert::{convert_java, convert_javascript};
-use super::entry::expected;
+use super::documented::expected;
+use super::normal::normalize;
 use super::{Language, decode::call};
 use crate::value::{Dict, Kind, Value};
 

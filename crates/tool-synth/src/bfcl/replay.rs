@@ -15,7 +15,7 @@ use super::multi_turn::{self, Tasks, Verdict};
 use super::package::Package;
 use super::{
     Arena, Entry, Format, Language, Outcome, Pairing, convert_java, convert_javascript, decode_in,
-    decode_native_in, judge, judge_relevance, language, normalize,
+    decode_native_in, judge, judge_once, judge_relevance, language, normalize,
 };
 use crate::error::{Error, Result};
 use crate::value::{Node, Value, json};
@@ -127,6 +127,18 @@ impl Case {
     }
 }
 
+impl Case {
+    fn judge_once<'a>(
+        &self,
+        arena: &'a Arena,
+        (functions, answers, language): &(Value, Value, Language),
+        decoded: Option<Node<'a>>,
+    ) -> Outcome {
+        let underscores = matches!(self.input, Input::Native(_));
+        judge_once(arena, (functions, answers, *language), decoded, self.pairing, underscores)
+    }
+}
+
 impl Corpus {
     /// Reads a corpus, gzipped or not.
     ///
@@ -158,7 +170,8 @@ impl Corpus {
                 _ => {}
             }
         }
-        // After all else was read, so that entries lie beside each other in memory.
+        // After all else was read, so that entries lie beside each other in memory, and what they were made of too.
+        corpus.sources = corpus.sources.clone();
         for ((functions, answers, language), id) in corpus.sources.iter().zip(&corpus.names) {
             let wrong = |error: Error| Error::format(path, None, format!("entry {id}: {error}"));
             corpus.entries.push(Entry::new(functions, answers, *language).map_err(wrong)?);
@@ -240,7 +253,13 @@ impl Corpus {
                 (Some(a), Some(b)) => a.same(b),
                 (a, b) => a.is_none() == b.is_none(),
             };
-            let outcome = verdict(case.judge(&arena, case.entry.map(|entry| &self.entries[entry]), node));
+            let entry = case.entry.map(|entry| &self.entries[entry]);
+            let mut outcome = verdict(case.judge(&arena, entry, node));
+            // An answer that comes alone has to get the same verdict.
+            let once = case.entry.map(|entry| verdict(case.judge_once(&arena, &self.sources[entry], node)));
+            if once.is_some_and(|once| once != outcome) {
+                outcome = "not the same with and without preparing";
+            }
             let (mut expected, mut found) = (case.verdict.clone(), outcome.to_owned());
             if !same {
                 expected = format!("{expected} {}", show(case.decoded.as_ref()));
@@ -289,12 +308,11 @@ impl Corpus {
             let case = &self.cases[at];
             arena.reset();
             let decoded = case.decode(&arena, &self.texts);
-            let fresh = case.entry.filter(|_| !kept).and_then(|entry| {
-                let (functions, answers, language) = &self.sources[entry];
-                Entry::new(functions, answers, *language).ok()
-            });
-            let entry = fresh.as_ref().or_else(|| case.entry.map(|entry| &self.entries[entry]));
-            right += usize::from(case.judge(&arena, entry, decoded) == Outcome::Valid);
+            let outcome = match case.entry.filter(|_| !kept) {
+                Some(entry) => case.judge_once(&arena, &self.sources[entry], decoded),
+                None => case.judge(&arena, case.entry.map(|entry| &self.entries[entry]), decoded),
+            };
+            right += usize::from(outcome == Outcome::Valid);
         }
         right
     }

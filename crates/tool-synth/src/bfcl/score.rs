@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use super::multi_turn::{self, Tasks, Verdict};
 use super::package::{Model, Package, add_hint};
 use super::{
-    Arena, Entry, Format, Language, Outcome, Pairing, decode_in, decode_native_in, explain, is_call_list,
-    judge, judge_relevance, language,
+    Arena, Format, Language, Outcome, Pairing, decode_in, decode_native_in, explain, is_call_list,
+    judge_once, judge_relevance, language,
 };
 use crate::error::{Error, Result};
 use crate::value::json::{self, Layout};
@@ -359,15 +359,14 @@ impl Run<'_> {
         let id =
             result.get("id").and_then(Value::as_str).ok_or_else(|| self.wrong_form("a result without id"))?;
         let answer = result.get("result").ok_or_else(|| self.wrong_form(format!("{id}: no result")))?;
-        let functions = question.get("function").cloned().unwrap_or_default();
-        let entry = Entry::new(&functions, truth, language)?;
+        let functions = question.get("function").unwrap_or(&Value::None);
         let arena = Arena::new();
         let node = self.decoded(&arena, answer, format, tagged);
         let mut record = self.head(id, Value::from(false));
         let mut add = |name: &str, value: Value| {
             record.insert(Value::from(name), value);
         };
-        let outcome = judge(&arena, &entry, node, pairing, self.model.underscores);
+        let outcome = judge_once(&arena, (functions, truth, language), node, pairing, self.model.underscores);
         let decoded = if outcome == Outcome::Valid { None } else { node.map(|node| node.to_value()) };
         match outcome {
             Outcome::Valid => return Ok(None),
@@ -378,7 +377,7 @@ impl Run<'_> {
             Outcome::Invalid(kind) => match &decoded {
                 Some(Value::List(calls)) if node.as_ref().is_some_and(is_call_list) => {
                     let explained =
-                        explain(&functions, truth, language, calls, pairing, self.model.underscores);
+                        explain(functions, truth, language, calls, pairing, self.model.underscores);
                     let errors = explained
                         .filter(|explained| explained.kind == kind)
                         .map(|explained| explained.errors);

@@ -233,7 +233,7 @@ mod tests {
         "int",
         "yield",
     ];
-    const TEXTS: [&str; 17] = [
+    const TEXTS: [&str; 20] = [
         "\"x\"",
         "\"\"",
         "\"it's\"",
@@ -251,6 +251,9 @@ mod tests {
         "\"{}[]\"",
         "\"\"\"b\"\"\"",
         "\"open",
+        "\"Z\\u00fcrich\"",
+        "'\\u00e9'",
+        "\"\\u12\"",
     ];
     const NUMBERS: [&str; 20] = [
         "0", "12", "007", "3.14", "3.14f", ".5", "5.", "1e3", "1E-3", "2e3F", "10L", "7l", "10d", "123n",
@@ -416,21 +419,31 @@ mod tests {
 
         fn call(&mut self) {
             self.name();
-            self.one(&["", "", ".b", ".b.c"]);
+            self.one(&["", "", ".b", ".b.c", ".get", ".class"]);
             self.out.push('(');
             self.list(")", |writer| {
                 if writer.choose(6) > 0 {
                     writer.name();
-                    writer.one(&["=", "=", " = ", "==", "= "]);
+                    writer.one(&["=", "=", " = ", "= ", "=", "==", ":", " : "]);
                 }
                 writer.expression(0);
             });
         }
 
         fn program(&mut self) {
+            if self.choose(8) == 0 {
+                self.one(&["[", "\t[", "python\n[", "Sure! [", "Sure [", "!["]);
+            }
+            let parenthesized = self.choose(8) == 0;
+            if parenthesized {
+                self.one(&["(", "( "]);
+            }
             self.call();
+            if parenthesized {
+                self.one(&[")", " )"]);
+            }
             if self.choose(4) == 0 {
-                self.one(&[";", " ;", ", ", " ", "; ", "\n"]);
+                self.one(&[";", " ;", ", ", " ", "; ", "\n", "]", "] ", "]\r", ")", "][", "]\n\n"]);
                 if self.choose(2) == 0 {
                     self.call();
                 }
@@ -495,6 +508,7 @@ mod tests {
         for text in [
             "a.B.c(x=1, y = \"e\", z=new int[]{1, 2}, w=new HashMap<String, Object>() {{ put(\"k\", 1); }})",
             "f(x=new ArrayList<>(Arrays.asList(\"a\", 2.5f)), y=-5L, z=foo.bar(a, 'b'), u=A.class, v=1 + b)",
+            "(f(text=\"Z\\u00fcrich\", class=true, count=300))",
         ] {
             assert!(matches!(java::decode(&Bump::new(), text), Some(Known::Value(_))), "{text}");
         }
@@ -505,6 +519,9 @@ mod tests {
             "f(x=1), g(y=2)",
             "f(name=1, name=2, count=300)",
             "f(x=new int[3], name = \"c\")",
+            "f(name=\"a\", count=300)]\r",
+            "f(name: \"a\", count=300)",
+            "python\n[f(name=\"a\", count=300), g()",
         ] {
             assert!(matches!(java::decode(&Bump::new(), text), Some(Known::Failure)), "{text}");
         }
@@ -512,10 +529,20 @@ mod tests {
             "f(x=1, y = 'a', z=[1, {b: \"c\"}], g=() => 1)",
             "a.f(x=new Date(), y=a.b(c)[0], true)",
             "f(x=1), g()",
+            "a.get(x=\"\\u00fc\")",
+            "(f(x=1))",
         ] {
             assert!(matches!(javascript::decode(&Bump::new(), text), Some(Known::Value(_))), "{text}");
         }
-        for text in ["f(x=10L)", "f(x=1, x=2)", "f(x=new int[]{1})", "f(x=(int) 3)"] {
+        for text in [
+            "f(x=10L)",
+            "f(x=1, x=2)",
+            "f(x=new int[]{1})",
+            "f(x=(int) 3)",
+            "f(x=1)] Done.",
+            "f(x: 1)",
+            "Sure! [f(x=1), g(y=[2])",
+        ] {
             assert!(matches!(javascript::decode(&Bump::new(), text), Some(Known::Failure)), "{text}");
         }
     }

@@ -7,6 +7,7 @@ use bumpalo::Bump;
 
 use super::decode::{call_in, find_tag};
 use super::structured::literal_in;
+use crate::value::scan::{length_until, plain_length, word_length};
 use crate::value::text::{is_space, parse_float, parse_int};
 use crate::value::{Int, Node, Stack, concatenate, dictionary};
 
@@ -34,9 +35,9 @@ pub(super) fn decode<'a>(arena: &'a Bump, text: &'a str, verbose: bool) -> Optio
         text,
         at: 0,
         verbose,
-        attributes: Stack::new_in(arena),
-        calls: Stack::new_in(arena),
-        parameters: [Stack::new_in(arena), Stack::new_in(arena)],
+        attributes: Stack::with_capacity_in(4, arena),
+        calls: Stack::with_capacity_in(4, arena),
+        parameters: [Stack::with_capacity_in(8, arena), Stack::with_capacity_in(8, arena)],
         container: false,
     };
     reader.element(0, Role::Root)?;
@@ -126,10 +127,7 @@ impl<'a> Reader<'a> {
     fn name(&mut self) -> Option<&'a str> {
         let bytes = self.text.as_bytes();
         let start = self.at;
-        let mut end = start;
-        while bytes.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
-            end += 1;
-        }
+        let end = start + word_length(&bytes[start..]);
         let plain = end > start
             && !bytes[start].is_ascii_digit()
             && !matches!(bytes.get(end), Some(0x80..|b'-'| b'.' | b':'));
@@ -240,7 +238,7 @@ impl<'a> Reader<'a> {
         let start = self.at + 1;
         let rest = &self.text.as_bytes()[start..];
         let mut plain = true;
-        let mut length = 0;
+        let mut length = plain_length(rest, [quote, b'<', b'&']);
         loop {
             match *rest.get(length)? {
                 byte if byte == quote => break,
@@ -264,7 +262,10 @@ impl<'a> Reader<'a> {
         let mut children = false;
         loop {
             let rest = self.rest();
-            let text = &rest[..rest.bytes().position(|byte| byte == b'<')?];
+            let text = &rest[..length_until(rest.as_bytes(), [b'<'])];
+            if text.len() == rest.len() {
+                return None;
+            }
             if text.as_bytes().contains(&b']') && text.contains("]]>") {
                 return None;
             }

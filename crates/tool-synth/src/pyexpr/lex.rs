@@ -168,7 +168,7 @@ impl Lexer<'_> {
             "not" => Kind::Not,
             "or" => Kind::Or,
             "yield" => Kind::Yield,
-            _ if is_reserved(word) => Kind::Reserved,
+            _ if is_keyword(word) => Kind::Reserved,
             _ => Kind::Name,
         };
         self.push(kind, start);
@@ -381,36 +381,48 @@ fn is_identifier(word: &str) -> bool {
         && characters.all(unicode_ident::is_xid_continue)
 }
 
+/// The keywords that expressions use.
+const EXPRESSION_KEYWORDS: [&str; 16] = [
+    "if", "in", "is", "or", "and", "for", "not", "None", "True", "else", "from", "False", "async", "await",
+    "yield", "lambda",
+];
+
+/// The other ones.
+const RESERVED: [&str; 19] = [
+    "as", "def", "del", "try", "elif", "pass", "with", "break", "class", "raise", "while", "assert",
+    "except", "global", "import", "return", "finally", "continue", "nonlocal",
+];
+
+/// By its first letter the lengths of the keywords, as bits: few other words share both with one.
+static KEYWORD_LENGTHS: [u16; 256] = {
+    const fn add(mut table: [u16; 256], words: &[&str]) -> [u16; 256] {
+        let mut at = 0;
+        while at < words.len() {
+            table[words[at].as_bytes()[0] as usize] |= 1 << words[at].len();
+            at += 1;
+        }
+        table
+    }
+    add(add([0; 256], &EXPRESSION_KEYWORDS), &RESERVED)
+};
+
+#[inline]
+fn may_be_keyword(word: &str) -> bool {
+    match word.as_bytes() {
+        [first, ..] if word.len() < 16 => KEYWORD_LENGTHS[usize::from(*first)] >> word.len() & 1 > 0,
+        _ => false,
+    }
+}
+
 /// Whether a word is a keyword of Python.
+#[inline]
 pub(crate) fn is_keyword(word: &str) -> bool {
-    is_expression_keyword(word) || is_reserved(word)
+    may_be_keyword(word) && (EXPRESSION_KEYWORDS.contains(&word) || RESERVED.contains(&word))
 }
 
 /// Whether a word is a keyword that expressions use.
-#[rustfmt::skip]
 pub(crate) fn is_expression_keyword(word: &str) -> bool {
-    match word.len() {
-        2 => matches!(word, "if" | "in" | "is" | "or"),
-        3 => matches!(word, "and" | "for" | "not"),
-        4 => matches!(word, "None" | "True" | "else" | "from"),
-        5 => matches!(word, "False" | "async" | "await" | "yield"),
-        6 => word == "lambda",
-        _ => false,
-    }
-}
-
-#[rustfmt::skip]
-fn is_reserved(word: &str) -> bool {
-    match word.len() {
-        2 => word == "as",
-        3 => matches!(word, "def" | "del" | "try"),
-        4 => matches!(word, "elif" | "pass" | "with"),
-        5 => matches!(word, "break" | "class" | "raise" | "while"),
-        6 => matches!(word, "assert" | "except" | "global" | "import" | "return"),
-        7 => word == "finally",
-        8 => matches!(word, "continue" | "nonlocal"),
-        _ => false,
-    }
+    may_be_keyword(word) && EXPRESSION_KEYWORDS.contains(&word)
 }
 
 /// A name in the form in which Python compares it (NFKC).

@@ -104,6 +104,17 @@ impl Dict {
         self.members.iter().find(|(other, _)| other.as_str() == Some(key)).map(|(_, value)| value)
     }
 
+    /// The value under a text key, looked for from a place on, which becomes the one after it: keys that are asked for in the order of
+    /// the members are found at once.
+    pub(crate) fn find_from(&self, next: &mut usize, key: &str) -> Option<&Value> {
+        let is = |(other, _): &(Value, Value)| other.as_str() == Some(key);
+        let start = (*next).min(self.members.len());
+        let later = self.members[start..].iter().position(is).map(|at| start + at);
+        let at = later.or_else(|| self.members[..start].iter().position(is))?;
+        *next = at + 1;
+        Some(&self.members[at].1)
+    }
+
     /// Whether there is a member under the key.
     pub fn contains_key(&self, key: &Value) -> bool {
         self.position(key).is_some()

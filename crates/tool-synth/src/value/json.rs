@@ -5,6 +5,7 @@
 
 use bumpalo::Bump;
 
+use super::scan::plain_length;
 use super::text::{MAX_INT_DIGITS, float_repr};
 use super::{Node, Stack, Value, dictionary};
 
@@ -48,7 +49,7 @@ pub(crate) fn read<'a>(arena: &'a Bump, text: &'a str) -> Result<Node<'a>, JsonE
         bytes: text.as_bytes(),
         at: 0,
         items: Stack::new_in(arena),
-        members: Stack::new_in(arena),
+        members: Stack::with_capacity_in(8, arena),
     };
     reader.skip_blanks();
     let value = reader.value(0)?;
@@ -66,19 +67,6 @@ struct Reader<'a> {
     /// The members of the objects that are being read.
     members: Stack<'a, (Node<'a>, Node<'a>)>,
 }
-
-/// What text may hold without a second look.
-static PLAIN: [bool; 256] = {
-    let mut table = [true; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = false;
-        byte += 1;
-    }
-    table[b'"' as usize] = false;
-    table[b'\\' as usize] = false;
-    table
-};
 
 impl<'a> Reader<'a> {
     fn error(&self) -> JsonError {
@@ -182,9 +170,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn skip_plain(&mut self) -> &'a str {
         let start = self.at;
-        while self.at < self.bytes.len() && PLAIN[usize::from(self.bytes[self.at])] {
-            self.at += 1;
-        }
+        self.at += plain_length(&self.bytes[start..], [b'"', b'\\']);
         &self.text[start..self.at]
     }
 

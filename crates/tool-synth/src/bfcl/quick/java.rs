@@ -24,7 +24,12 @@ pub(in crate::bfcl) fn decode<'a>(arena: &'a Bump, text: &'a str) -> Option<Know
     if found.is_none() && matches!(reader.source.peek(), b'`' | b'#' | b'\\') {
         return Some(Known::Failure);
     }
-    found.map(|value| if reader.raises { Known::Failure } else { Known::Value(value) })
+    if let Some(value) = found {
+        return Some(if reader.raises { Known::Failure } else { Known::Value(value) });
+    }
+    let mut reader =
+        Java { arena, source: Source::new(text), ascii: text.is_ascii(), failed: false, raises: false };
+    reader.unclosed().filter(|()| !reader.failed).map(|()| Known::Failure)
 }
 
 /// At the end of the text a missing `;` is put in, which costs 610 by tree-sitter's measure; of a text of up to ten bytes an
@@ -73,6 +78,50 @@ impl<'a> Java<'a> {
 
     fn program(&mut self) -> Option<Node<'a>> {
         self.source.skip_blanks();
+        let parenthesized = self.source.accept(b'(');
+        if parenthesized {
+            self.source.skip_blanks();
+        }
+        let start = self.source.at;
+        let (call, assigned) = self.call()?;
+        self.source.skip_blanks();
+        if parenthesized {
+            if !self.source.accept(b')') {
+                return None;
+            }
+            self.source.skip_blanks();
+        } else if assigned && matches!(self.source.peek(), b',' | b']' | b')') {
+            // After a call that is a statement, nothing completes a rule but `;`, `++` and `--`, and none of these follows those.
+            return self.fail();
+        }
+        if !assigned {
+            // It may be the head of a method.
+            return None;
+        }
+        if !self.source.accept(b';') && self.source.at - start < SURELY_MENDED {
+            return None;
+        }
+        self.source.skip_blanks();
+        (self.source.at == self.source.bytes.len())
+            .then(|| Node::List(std::slice::from_ref(self.arena.alloc(call))))
+    }
+
+    /// Calls behind an opening bracket, which nothing closes. That is an error: at the end of the text no token is put in but the `;`
+    /// that ends a statement.
+    fn unclosed(&mut self) -> Option<()> {
+        self.source.opening_bracket()?;
+        loop {
+            self.source.skip_blanks();
+            self.call()?;
+            self.source.skip_blanks();
+            if !self.source.accept(b',') {
+                return (self.source.at == self.source.bytes.len()).then_some(());
+            }
+        }
+    }
+
+    /// A call, and whether something is assigned in it.
+    fn call(&mut self) -> Option<(Node<'a>, bool)> {
         let start = self.source.at;
         self.dotted_name()?;
         let name = self.text(start, self.source.at);
@@ -97,25 +146,10 @@ impl<'a> Java<'a> {
                 }
             }
         }
-        self.source.skip_blanks();
-        if assigned && self.source.peek() == b',' {
-            // After a call that is a statement, nothing completes a rule but `;`, `++` and `--`, and no comma follows those.
-            return self.fail();
-        }
-        if !assigned {
-            // It may be the head of a method.
-            return None;
-        }
-        if !self.source.accept(b';') && self.source.at - start < SURELY_MENDED {
-            return None;
-        }
-        self.source.skip_blanks();
         let count = arguments.len();
         let arguments = dictionary(self.arena, &mut arguments, 0);
         self.raises |= arguments.len() < count;
-        let call = call_in(self.arena, Node::Str(name), Node::Dict(arguments));
-        (self.source.at == self.source.bytes.len())
-            .then(|| Node::List(std::slice::from_ref(self.arena.alloc(call))))
+        Some((call_in(self.arena, Node::Str(name), Node::Dict(arguments)), assigned))
     }
 
     /// A name with dots in it. Returns whether it is one without.
@@ -136,7 +170,13 @@ impl<'a> Java<'a> {
         if let Some(word) = self.source.word() {
             let end = self.source.at;
             self.source.skip_blanks();
-            if self.source.peek() == b'=' && self.source.peek_after(1) != b'=' && is_name(word) {
+            // The lexer takes a keyword for a name where it cannot stand, and no argument begins with this one.
+            let is_parameter = is_name(word) || word == "class";
+            if self.source.peek() == b':' && self.source.peek_after(1) != b':' && is_parameter {
+                // One token more makes no argument of a name with a colon behind it.
+                return self.fail();
+            }
+            if self.source.peek() == b'=' && self.source.peek_after(1) != b'=' && is_parameter {
                 self.source.at += 1;
                 self.source.skip_blanks();
                 let name = Node::Str(self.text(start, end));
@@ -608,75 +648,15 @@ fn is_primitive(word: &str) -> bool {
 
 /// Whether a word is a name and means nothing else anywhere in the grammar.
 fn is_name(word: &str) -> bool {
+    #[rustfmt::skip]
     const OTHERS: [&str; 68] = [
-        "_",
-        "abstract",
-        "assert",
-        "boolean",
-        "break",
-        "byte",
-        "case",
-        "catch",
-        "char",
-        "class",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "exports",
-        "extends",
-        "false",
-        "final",
-        "finally",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "implements",
-        "import",
-        "instanceof",
-        "int",
-        "interface",
-        "long",
-        "module",
-        "native",
-        "new",
-        "non",
-        "null",
-        "open",
-        "opens",
-        "package",
-        "permits",
-        "private",
-        "protected",
-        "provides",
-        "public",
-        "record",
-        "requires",
-        "return",
-        "sealed",
-        "short",
-        "static",
-        "strictfp",
-        "super",
-        "switch",
-        "synchronized",
-        "this",
-        "throw",
-        "throws",
-        "transient",
-        "transitive",
-        "true",
-        "try",
-        "void",
-        "volatile",
-        "when",
-        "while",
-        "with",
-        "yield",
+        "_", "abstract", "assert", "boolean", "break", "byte", "case", "catch", "char", "class", "const",
+        "continue", "default", "do", "double", "else", "enum", "exports", "extends", "false", "final",
+        "finally", "float", "for", "goto", "if", "implements", "import", "instanceof", "int", "interface",
+        "long", "module", "native", "new", "non", "null", "open", "opens", "package", "permits", "private",
+        "protected", "provides", "public", "record", "requires", "return", "sealed", "short", "static",
+        "strictfp", "super", "switch", "synchronized", "this", "throw", "throws", "transient", "transitive",
+        "true", "try", "void", "volatile", "when", "while", "with", "yield",
     ];
     !(word.len() <= 12 && word.as_bytes()[0].is_ascii_lowercase() && OTHERS.binary_search(&word).is_ok()
         || word == "_")

@@ -15,7 +15,13 @@ pub(in crate::bfcl) fn decode<'a>(arena: &'a Bump, text: &'a str) -> Option<Know
     let found = reader.program();
     // Up to here the text was read, and no token begins with this.
     let stray = found.is_none() && reader.source.peek() == b'#' && reader.source.peek_after(1) == b' ';
-    if reader.failed || stray { Some(Known::Failure) } else { found }
+    if reader.failed || stray {
+        return Some(Known::Failure);
+    }
+    found.or_else(|| {
+        let mut reader = JavaScript { arena, source: Source::new(text), failed: false };
+        reader.unclosed().filter(|()| !reader.failed).map(|()| Known::Failure)
+    })
 }
 
 /// The text of an argument without the quotes around it.
@@ -39,9 +45,23 @@ impl<'a> JavaScript<'a> {
 
     fn program(&mut self) -> Option<Known<Node<'a>>> {
         self.source.skip_blanks();
+        // In parentheses it is not the statement's call.
+        let parenthesized = self.source.accept(b'(');
+        if parenthesized {
+            self.source.skip_blanks();
+        }
         let found = self.call()?;
         self.source.skip_blanks();
-        let mut alone = true;
+        if parenthesized {
+            if !self.source.accept(b')') {
+                return None;
+            }
+            self.source.skip_blanks();
+        } else if matches!(self.source.peek(), b']' | b')') {
+            // No token that ends the statement, or goes on with it, lets one of these follow.
+            return self.fail();
+        }
+        let mut alone = !parenthesized;
         while self.source.accept(b',') {
             // Calls with commas between them are one expression, and no call.
             alone = false;
@@ -61,12 +81,26 @@ impl<'a> JavaScript<'a> {
         })
     }
 
+    /// Calls behind an opening bracket, which nothing closes. That is an error: of the tokens that complete a rule none can be put
+    /// in at the end of the text, as the grammar wants the end of a statement there.
+    fn unclosed(&mut self) -> Option<()> {
+        self.source.opening_bracket()?;
+        loop {
+            self.source.skip_blanks();
+            self.call()?;
+            self.source.skip_blanks();
+            if !self.source.accept(b',') {
+                return (self.source.at == self.source.bytes.len()).then_some(());
+            }
+        }
+    }
+
     /// A call at the top; nothing inside if two arguments have one name.
     fn call(&mut self) -> Option<Option<Node<'a>>> {
         let start = self.source.at;
         self.source.word().filter(|word| is_name(word))?;
         while self.source.accept(b'.') {
-            self.source.word().filter(|word| is_name(word))?;
+            self.source.word()?;
         }
         let name = &self.source.text[start..self.source.at];
         if !self.source.accept(b'(') {
@@ -104,7 +138,8 @@ impl<'a> JavaScript<'a> {
         let word = self.source.word();
         if let Some(word) = word {
             self.source.skip_blanks();
-            if word == "class" && self.source.peek() == b'=' {
+            // One token more makes no argument of a name with a colon behind it.
+            if word == "class" && self.source.peek() == b'=' || self.source.peek() == b':' {
                 return self.fail();
             }
             if self.source.peek() == b'='

@@ -70,6 +70,15 @@ impl<'a> Source<'a> {
         (end > start).then(|| &self.text[start..end])
     }
 
+    /// Walks over an opening bracket at the beginning, behind a word, with a mark of exclamation or without, or nothing.
+    pub fn opening_bracket(&mut self) -> Option<()> {
+        self.skip_blanks();
+        self.word();
+        self.accept(b'!');
+        self.skip_blanks();
+        self.accept(b'[').then_some(())
+    }
+
     /// Walks over text between quotes, of one line and with plain escapes only.
     pub fn string(&mut self) -> Option<()> {
         let quote = self.peek();
@@ -84,6 +93,13 @@ impl<'a> Source<'a> {
                     ) =>
                 {
                     end += 2;
+                }
+                b'\\' if self.bytes[end + 1] == b'u' => {
+                    let digits = self.bytes.get(end + 2..end + 6)?;
+                    if !digits.iter().all(u8::is_ascii_hexdigit) {
+                        return None;
+                    }
+                    end += 6;
                 }
                 b'\\' | 0..0x20 | 0x7f => return None,
                 _ => end += 1,

@@ -1,11 +1,47 @@
-//! Texts, byte strings and numbers.
+//! Texts, byte strings and numbers, and what is computed with two of them.
 
-use super::{LETTER, PLAIN, Read, Reader, Stop, is};
+use super::{END, LETTER, Read, Reader, Stop, is};
 use crate::pyexpr::literal::decode_text;
+use crate::value::scan::plain_length;
 use crate::value::text::MAX_INT_DIGITS;
 use crate::value::{Node, concatenate};
 
 impl<'a> Reader<'a> {
+    /// Text of plain characters with a mark right behind it; otherwise nothing is walked over.
+    #[inline]
+    pub(super) fn plain_text(&mut self) -> Option<&'a str> {
+        let quote = self.peek();
+        if !matches!(quote, b'"' | b'\'') {
+            return None;
+        }
+        let start = self.at + 1;
+        let end = start + plain_length(&self.bytes[start..], [quote, b'\\']);
+        let &[closing, mark, ..] = &self.bytes[end..] else { return None };
+        // What begins with two quotes may have three.
+        if closing != quote || end == start || !is(mark, END) {
+            return None;
+        }
+        self.at = end + 1;
+        Some(&self.text[start..end])
+    }
+
+    /// A short integer with a mark right behind it; otherwise nothing is walked over.
+    #[inline]
+    pub(super) fn plain_integer(&mut self) -> Option<i64> {
+        let mut end = self.at;
+        let mut value: i64 = 0;
+        while let Some(digit @ b'0'..=b'9') = self.bytes.get(end) {
+            value = value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+            end += 1;
+        }
+        let zero_first = end - self.at > 1 && self.bytes[self.at] == b'0';
+        if !matches!(end - self.at, 1..=18) || zero_first || !is(*self.bytes.get(end)?, END) {
+            return None;
+        }
+        self.at = end;
+        Some(value)
+    }
+
     /// Literals of text beside each other; the prefix of the first was read.
     pub(super) fn strings(&mut self, prefix: &str) -> Read<Node<'a>> {
         let mut joined = self.string(prefix)?;
@@ -55,13 +91,9 @@ impl<'a> Reader<'a> {
         let start = self.at + if triple { 3 } else { 1 };
         let (mut end, mut escapes) = (start, false);
         loop {
-            // In most texts nothing but the quote stops this.
-            while end < self.bytes.len() && is(self.bytes[end], PLAIN) {
-                end += 1;
-            }
+            end += plain_length(&self.bytes[end..], [quote, b'\\']);
             // Whatever is not closed is an error.
             match *self.bytes.get(end).ok_or(Stop::Wrong)? {
-                b'"' | b'\'' if self.bytes[end] != quote => end += 1,
                 b'\\' => {
                     escapes = true;
                     match self.bytes.get(end + 1) {
@@ -151,5 +183,49 @@ impl<'a> Reader<'a> {
         }
         let value = Node::from_digits(self.arena, text).ok_or(Stop::Unsure)?;
         Ok(if negate { value.negated(self.arena) } else { value })
+    }
+
+    /// A number or text after which an operator comes, with another one.
+    pub(super) fn computed(&mut self, left: Node<'a>) -> Read<Node<'a>> {
+        let operator = self.peek();
+        if self.literal || self.peek_after(1) == operator || self.peek_after(1) == b'=' {
+            return Err(Stop::Unsure);
+        }
+        self.at += 1;
+        self.skip_blanks()?;
+        let right = match self.peek() {
+            b'0'..=b'9' => self.number(false)?,
+            b'"' | b'\'' => self.strings("")?,
+            _ => return Err(Stop::Unsure),
+        };
+        self.skip_blanks()?;
+        if !matches!(self.peek(), b',' | b')' | b']' | b'}') {
+            return Err(Stop::Unsure);
+        }
+        let float = |node| match node {
+            Node::Int(int) if int < 1 << 53 => Some(int as f64),
+            Node::Float(float) => Some(float),
+            _ => None,
+        };
+        let value = match (left, right, operator) {
+            (Node::Int(a), Node::Int(b), b'+') => a.checked_add(b).map(Node::Int),
+            (Node::Int(a), Node::Int(b), b'-') => Some(Node::Int(a - b)),
+            (Node::Int(a), Node::Int(b), b'*') => a.checked_mul(b).map(Node::Int),
+            (Node::Int(a), Node::Int(b), b'&') => Some(Node::Int(a & b)),
+            (Node::Int(a), Node::Int(b), b'|') => Some(Node::Int(a | b)),
+            (Node::Int(a), Node::Int(b), b'^') => Some(Node::Int(a ^ b)),
+            (Node::Str(a), Node::Str(b), b'+') => Some(Node::Str(concatenate(self.arena, a, b))),
+            (a, b, operator) => float(a)
+                .zip(float(b))
+                .and_then(|(a, b)| match operator {
+                    b'+' => Some(a + b),
+                    b'-' => Some(a - b),
+                    b'*' => Some(a * b),
+                    b'/' if b != 0.0 => Some(a / b),
+                    _ => None,
+                })
+                .map(Node::Float),
+        };
+        value.ok_or(Stop::Unsure)
     }
 }

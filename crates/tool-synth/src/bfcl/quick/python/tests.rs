@@ -225,6 +225,13 @@ fn the_quick_reader_takes_the_usual_answers() {
 }
 
 #[test]
+fn a_prefix_of_text_behind_stars_is_no_name() {
+    for text in ["f(**rb'x')", "f(*b'x', y=1)", "f(**r'x')"] {
+        assert!(decode(&Bump::new(), text).is_none(), "{text}");
+    }
+}
+
+#[test]
 fn time_does_not_double_with_every_level() {
     for (open, close) in
         [("(", ",)"), ("(1%", ",)"), ("(a+", ",)"), ("(a(", "),)"), ("[(", ",)]"), ("{1:(", ",)}")]

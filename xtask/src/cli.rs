@@ -43,7 +43,7 @@ pub enum Command {
     ///
     /// Named experiments lie in xtask/experiments. Every model and seed gets a folder of its own with its
     /// configuration, metrics by epoch, checkpoint and result, so that a run that was cut off goes on with
-    /// --resume and ends in the same result.
+    /// --resume and ends in the same result. `run tool-synth-ablations` asks what synthetic dialogues teach.
     #[command(after_help = EXIT_CODES)]
     Run(Run),
     /// Compares models on one split: one table, means and deviations over seeds, paired significance

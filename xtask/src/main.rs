@@ -20,6 +20,7 @@ mod report;
 mod runs;
 mod settings;
 mod table;
+mod tool_ablations;
 mod tool_rl;
 
 use std::process::ExitCode;

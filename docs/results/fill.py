@@ -289,6 +289,24 @@ def inline(name, model):
     return None
 
 
+def tool_ablations(files):
+    """What training sets of synthetic dialogues teach: `cargo xtask run tool-synth-ablations`."""
+    value = json.loads(pathlib.Path(files[0]).read_text())
+    shown = [("overall", "overall"), ("single", "one call"), ("tool", "its tool"), ("arguments", "arguments, given the tool"), ("parallel", "several calls"),
+             ("several_tools", "their tools"), ("irrelevance", "irrelevance"), ("relevance", "relevance")]
+    head = ["question", "dialogues to learn from"] + [heading for _, heading in shown] + ["overall less whole", "tools called", "mean H"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in value["ablation_rows"]:
+        cells = [row["question"], f"`{row['name']}`: {row['about']}"] + [tool_told(row["metrics"].get(name), 100, 1) for name, _ in shown]
+        cells += [tool_told(row["less_whole"], 100, 1), f"{row['composition']['tools_called']['mean']:,.0f}", f"{row['composition']['complexity']['mean']:.2f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    e = value["experiment"]
+    seconds = sum(sum(row["seconds"]["runs"]) for row in value["ablation_rows"])
+    lines += ["", f"{e['dialogues']:,} dialogues each, {e['held_out']:,} held out over tools that no training set has; {e['shape'][1]} layers of width {e['shape'][0]}, {e['passes']} passes. "
+              f"Percent ± deviation over {len(e['seeds'])} seeds; \"less whole\" is paired by seed. {seconds / 60:.0f} processor minutes of training and judging; {machine(files)}."]
+    return "\n".join(lines)
+
+
 def table(slot, page):
     name, _, model = slot.removeprefix("results:").partition(":")
     if name.startswith("tool-rl"):
@@ -302,6 +320,8 @@ def table(slot, page):
     files = sorted(glob.glob(str(HERE / f"{name}.json")) + glob.glob(str(HERE / f"{name}-[0-9]*.json")))
     if not files:
         return None
+    if "ablation_rows" in json.loads(pathlib.Path(files[0]).read_text()):
+        return tool_ablations(files)
     if "inequalities" in json.loads(pathlib.Path(files[0]).read_text()):
         return preferences(files)
     if "agents" in json.loads(pathlib.Path(files[0]).read_text()):
@@ -316,7 +336,7 @@ def table(slot, page):
     return comparison(files, COLUMNS if page == "results.md" else few)
 
 
-for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "docs/src/leaderboard.md", ROOT / "docs/src/policies.md", ROOT / "docs/src/preferences.md", ROOT / "docs/src/agents.md", ROOT / "docs/src/tool-rl.md", ROOT / "crates/cf-align/README.md"]:
+for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "docs/src/leaderboard.md", ROOT / "docs/src/policies.md", ROOT / "docs/src/preferences.md", ROOT / "docs/src/agents.md", ROOT / "docs/src/tool-rl.md", ROOT / "docs/src/tool-synthesis.md", ROOT / "crates/cf-align/README.md"]:
     text = page.read_text()
 
     def fill(match):

@@ -43,7 +43,7 @@ pub enum Command {
     ///
     /// Named experiments lie in xtask/experiments. Every model and seed gets a folder of its own with its
     /// configuration, metrics by epoch, checkpoint and result, so that a run that was cut off goes on with
-    /// --resume and ends in the same result.
+    /// --resume and ends in the same result. `run tool-synth-ablations` asks what synthetic dialogues teach.
     #[command(after_help = EXIT_CODES)]
     Run(Run),
     /// Compares models on one split: one table, means and deviations over seeds, paired significance
@@ -73,7 +73,7 @@ pub enum Command {
     /// Synthesises dialogues with tools, verified by rules and experts, as training data for function calling
     ///
     /// Offline and reproducible: the same seed gives the same bytes for any number of threads and shards. Writes
-    /// samples as JSON lines, ToolACE rows and BFCL pairs, a data card and a page to leaf through them.
+    /// samples as JSON lines and Parquet, ToolACE rows and BFCL pairs, a data card and a page to leaf through them.
     #[command(after_help = EXIT_CODES)]
     Synthesize(Synthesize),
     /// A team of agents that recommends: in the terminal, in a browser, over MCP, on samples

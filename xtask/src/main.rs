@@ -21,6 +21,7 @@ mod runs;
 mod settings;
 mod table;
 mod team_model;
+mod tool_ablations;
 mod tool_rl;
 
 use std::process::ExitCode;

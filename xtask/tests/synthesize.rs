@@ -5,6 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
+
 const COMMON: [&str; 4] = ["--count", "60", "--apis", "200"];
 
 fn xtask(arguments: &[&str]) -> Command {
@@ -80,4 +83,34 @@ fn an_endpoint_that_is_not_there_is_told() {
     let output = xtask(&arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("ftp is not http or https"));
+}
+
+#[test]
+fn shards_come_together_to_the_bytes_of_one_run_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // Two blocks, so that each shard makes one.
+    let count = ["--count", "300", "--apis", "200"];
+    let (whole, shards) = (path("whole").display().to_string(), path("shards").display().to_string());
+    run(&[&count[..], &["--out", &whole]].concat());
+    for shard in ["1/2", "0/2"] {
+        run(&[&count[..], &["--shard", shard, "--out", &shards]].concat());
+    }
+    assert!(!path("shards").join("samples.parquet").exists());
+    run(&["merge", "--out", &shards]);
+    for name in ["samples.jsonl", "samples.parquet"] {
+        let bytes = |from: &str| std::fs::read(path(from).join(name)).unwrap();
+        assert_eq!(bytes("whole"), bytes("shards"), "{name}");
+    }
+    let file = std::fs::File::open(path("whole").join("samples.parquet")).unwrap();
+    let table = SerializedFileReader::new(file).unwrap();
+    let ids: Vec<String> =
+        table.get_row_iter(None).unwrap().map(|row| row.unwrap().get_string(0).unwrap().to_owned()).collect();
+    let expected: Vec<String> = samples(&path("whole"))
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(ids, expected);
 }

@@ -133,14 +133,13 @@ pub fn write_all(samples: &[Trajectory], out: &Path) -> Result<Vec<PathBuf>> {
     Ok(written)
 }
 
-/// Writes a table: `id`, `type`, `tools` and `messages` as JSON texts, `complexity`, `candidates`, `calls`.
+/// Writes a table: `id`, `type`, `tools` and `messages` as JSON texts, `complexity`, `candidates`, `calls`. The file is replaced
+/// as a whole, and the same samples give the same bytes.
 ///
 /// # Errors
 /// [`crate::Error::Io`] if the file cannot be written.
 #[cfg(feature = "parquet")]
 pub fn parquet(samples: &[Trajectory], path: &Path) -> Result<()> {
-    use std::fs::File;
-    use std::io::BufWriter;
     use std::sync::Arc;
 
     use ::parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type};
@@ -149,7 +148,7 @@ pub fn parquet(samples: &[Trajectory], path: &Path) -> Result<()> {
     use ::parquet::file::writer::SerializedFileWriter;
     use ::parquet::schema::parser::parse_message_type;
 
-    let run = || -> std::result::Result<(), ParquetError> {
+    let run = || -> std::result::Result<Vec<u8>, ParquetError> {
         let schema = parse_message_type(
             "message samples {
                 required binary id (STRING); required binary type (STRING); required binary tools (STRING);
@@ -158,8 +157,7 @@ pub fn parquet(samples: &[Trajectory], path: &Path) -> Result<()> {
             }",
         )?;
         let properties = Arc::new(WriterProperties::builder().build());
-        let mut writer =
-            SerializedFileWriter::new(BufWriter::new(File::create(path)?), Arc::new(schema), properties)?;
+        let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), properties)?;
         let json = |text: serde_json::Result<String>| text.expect("samples have texts");
         for samples in samples.chunks(4_096) {
             let mut rows = writer.next_row_group()?;
@@ -208,8 +206,8 @@ pub fn parquet(samples: &[Trajectory], path: &Path) -> Result<()> {
             }
             rows.close()?;
         }
-        writer.close()?;
-        Ok(())
+        writer.into_inner()
     };
-    run().map_err(|error| crate::Error::io(path, std::io::Error::other(error)))
+    let bytes = run().map_err(|error| crate::Error::io(path, std::io::Error::other(error)))?;
+    Ok(replace_file(path, &bytes)?)
 }

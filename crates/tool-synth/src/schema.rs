@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use rec_core::Json;
+use rec_core::json::Object;
 use rec_core::tool::dialect::json_type;
 use regex::Regex;
 
@@ -186,6 +187,19 @@ fn within(part: &str, path: &mut String, run: impl FnOnce(&mut String)) {
 /// The names that a schema requires.
 pub fn required(schema: &Json) -> impl Iterator<Item = &str> {
     schema.get("required").and_then(Json::as_array).unwrap_or_default().iter().filter_map(Json::as_str)
+}
+
+/// Puts an argument at the end of a path of names; objects on the way are made.
+pub fn put(arguments: &mut Object, path: &[String], value: Json) {
+    let [head, tail @ ..] = path else { return };
+    if tail.is_empty() {
+        arguments.insert(head.clone(), value);
+        return;
+    }
+    let inner = arguments.entry(head.clone()).or_insert_with(|| Json::Object(Object::new()));
+    if let Some(inner) = inner.as_object_mut() {
+        put(inner, tail, value);
+    }
 }
 
 /// The named properties of a schema.

@@ -26,7 +26,7 @@ fn sample(number: usize) -> Trajectory {
         ..Trajectory::default()
     };
     sample.metadata.insert("type".into(), Json::from("single"));
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         sample.metadata.insert("complexity".into(), Json::from(number as f64 / 8.0));
     }
     sample

@@ -15,5 +15,6 @@ pub mod preferences;
 pub mod quickstart;
 pub mod run;
 pub mod synthesize;
+pub mod tool_ablations;
 pub mod tool_rl;
 pub mod tool_rl_child;

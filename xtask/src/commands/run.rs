@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::compare::{finish, said, write_report};
-use super::tool_rl;
+use super::{tool_ablations, tool_rl};
 use crate::cli::{Run, Stage, ToolRl};
 use crate::error::{Error, Result};
 use crate::experiment::{Experiment, Plan, named, named_in};
+use crate::tool_ablations::experiment::{AblationExperiment, folder as ablations};
 use crate::tool_rl::experiment::ToolExperiment;
 use crate::{output, runs, table};
 
@@ -19,6 +20,9 @@ pub fn run(arguments: &Run) -> Result<()> {
     let Some(name) = &arguments.experiment else { return list(arguments) };
     if name.starts_with(tool_rl::PREFIX) && !name.ends_with(".toml") {
         return with_tools(name, arguments);
+    }
+    if tool_ablations::is_one(name) {
+        return tool_ablations::run(name, arguments);
     }
     let (name, mut experiment) = Experiment::open(name)?;
     if let Some(data) = &arguments.data {
@@ -90,6 +94,18 @@ fn list(arguments: &Run) -> Result<()> {
             "seeds": experiment.seeds,
         }));
         rows.push(vec![name, "back office".into(), experiment.rows.len().to_string(), experiment.about]);
+    }
+    for name in named_in(&ablations())? {
+        let (name, experiment) = AblationExperiment::open(&name)?;
+        values.push(json!({
+            "name": name,
+            "about": experiment.about,
+            "data": "synthetic dialogues",
+            "models": experiment.arms,
+            "seeds": experiment.seeds,
+        }));
+        let arms = experiment.arms.len().to_string();
+        rows.push(vec![name, "synthetic dialogues".into(), arms, experiment.about]);
     }
     let text = table::text(&["experiment", "data", "models", "about"], rows.into_iter());
     table::show(&arguments.json, &json!(values), &text)

@@ -7,6 +7,7 @@ use rec_core::{Json, ToolCall};
 use serde::{Deserialize, Serialize};
 
 use super::small_talk::Talk;
+use crate::schema::put;
 use crate::tss::{Answer, Api, Field, Grammar, Kind, Pool, Said, Shape, Wording};
 
 /// The four types of dialogues.
@@ -157,19 +158,6 @@ impl Wish {
     pub fn argument(&self, path: &[&str]) -> Option<&Json> {
         let (head, tail) = path.split_first()?;
         tail.iter().try_fold(self.arguments.get(*head)?, |value, name| value.get(name))
-    }
-}
-
-/// Puts a value at the end of a path of names.
-pub fn put(arguments: &mut Object, path: &[String], value: Json) {
-    let [head, tail @ ..] = path else { return };
-    if tail.is_empty() {
-        arguments.insert(head.clone(), value);
-        return;
-    }
-    let inner = arguments.entry(head.clone()).or_insert_with(|| Json::Object(Object::new()));
-    if let Some(inner) = inner.as_object_mut() {
-        put(inner, tail, value);
     }
 }
 

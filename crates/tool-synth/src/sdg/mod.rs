@@ -10,6 +10,6 @@ pub mod small_talk;
 mod surface;
 
 pub use dialogue::{Reject, SYSTEM, Spoken, Stage, Voting, goal_metadata};
-pub use goal::{DialogType, Pick, Plan, Style, Turn, Wish, put, spread, wish, withholdable};
+pub use goal::{DialogType, Pick, Plan, Style, Turn, Wish, spread, wish, withholdable};
 pub use plan::{Mix, Planner, wishes};
 pub use surface::{Say, UserTask, utter};

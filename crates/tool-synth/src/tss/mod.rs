@@ -14,7 +14,7 @@ mod tree;
 mod words;
 
 pub use api::{Api, Field, Lineage, NameStyle, Said, Shape, capitalised, object_schema};
-pub use diversity::Diversity;
+pub use diversity::{Diversity, clusters};
 pub use grammar::{Answer, Domain, Function, Grammar, Object, Slot, Verb, fill};
 pub use kind::{Kind, Wording};
 pub use mutate::Operator;

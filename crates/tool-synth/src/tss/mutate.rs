@@ -189,12 +189,17 @@ fn add_parameter(api: &mut Api, grammar: &Grammar, random: &mut Random) -> bool 
     if free.is_empty() || api.fields.len() >= 10 {
         return false;
     }
-    let name: &&str = pick(&free, random);
-    let Some(slot) = grammar.slot_named(name) else { return false };
-    let mut field = Field::of_slot(grammar, slot, false);
-    field.name = api.style.parameter(&field.name);
+    let Some(field) = drawn(&free, api, false, grammar, random) else { return false };
     api.fields.push(field);
     true
+}
+
+/// A field for one of the slots, named as the API names its own.
+fn drawn(slots: &[&str], api: &Api, required: bool, grammar: &Grammar, random: &mut Random) -> Option<Field> {
+    let name: &&str = pick(slots, random);
+    let mut field = Field::of_slot(grammar, grammar.slot_named(name)?, required);
+    field.name = api.style.parameter(&field.name);
+    Some(field)
 }
 
 /// Whether nobody could tell two values apart by the way they are said.
@@ -426,10 +431,7 @@ fn add_return_field(api: &mut Api, grammar: &Grammar, random: &mut Random) -> bo
     if free.is_empty() || api.returns.len() >= 8 {
         return false;
     }
-    let name: &&str = pick(&free, random);
-    let Some(slot) = grammar.slot_named(name) else { return false };
-    let mut field = Field::of_slot(grammar, slot, true);
-    field.name = api.style.parameter(&field.name);
+    let Some(field) = drawn(&free, api, true, grammar, random) else { return false };
     api.returns.push(field);
     true
 }

@@ -20,10 +20,10 @@ use rec_core::{Json, Message, Role, ToolCall, ToolSpec};
 
 use self::extract::{Filled, extract};
 use self::mention::{Token, tokens};
-use self::parameters::{Expected, insert};
+use self::parameters::Expected;
 use self::rank::{Fit, Known, query, rank};
 use super::action::{Decision, Origin, render};
-use crate::schema;
+use crate::schema::{self, put};
 
 pub(crate) use self::lexicon::{MONTHS, words_of};
 
@@ -278,7 +278,7 @@ fn plan(
                         value: value.clone(),
                         origin: origin.to_owned(),
                     });
-                    insert(&mut arguments, &parameter.path, value);
+                    put(&mut arguments, &parameter.path, value);
                 }
             }
             Planned::Ready(ToolCall::new("", tool.spec.name.as_str(), Json::Object(arguments)), origins)

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use rec_core::json::Object;
 use rec_core::{Json, ToolSpec};
 
 use super::lexicon::{is_stop, stem, words_of};
@@ -191,18 +190,5 @@ fn expected(schema: &Json, name: &[String], about: &HashSet<String>) -> Expected
                 _ => Expected::Text,
             },
         },
-    }
-}
-
-/// Puts a value where its path says.
-pub fn insert(arguments: &mut Object, path: &[String], value: Json) {
-    let [head, tail @ ..] = path else { return };
-    if tail.is_empty() {
-        arguments.insert(head.clone(), value);
-        return;
-    }
-    let inner = arguments.entry(head.clone()).or_insert_with(|| Json::Object(Object::new()));
-    if let Some(inner) = inner.as_object_mut() {
-        insert(inner, tail, value);
     }
 }

@@ -170,12 +170,13 @@ impl Corpus {
                 _ => {}
             }
         }
-        // After all else was read, so that entries lie beside each other in memory, and what they were made of too.
-        corpus.sources = corpus.sources.clone();
+        // After all else was read, so that entries lie beside each other in memory.
         for ((functions, answers, language), id) in corpus.sources.iter().zip(&corpus.names) {
             let wrong = |error: Error| Error::format(path, None, format!("entry {id}: {error}"));
             corpus.entries.push(Entry::new(functions, answers, *language).map_err(wrong)?);
         }
+        // What they were made of too; before them, they would come to lie in the gaps that this leaves.
+        corpus.sources = corpus.sources.clone();
         corpus.groups = GROUPS
             .map(|name| {
                 let cases = corpus.cases.iter().enumerate().filter(|(_, case)| group(case) == name);

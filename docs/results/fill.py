@@ -44,7 +44,8 @@ def leaderboard(files):
     names = ["hit@10", "hit@20", "NDCG@10", "NDCG@20", "MRR@20", "coverage@20", "popularity@20", "diversity@20"]
     lines = ["| model | " + " | ".join(names) + " | fit, s | peak MiB | runs |", "|" + "---|" * (len(names) + 4)]
     for m in sorted(models(files), key=lambda m: -m["metrics"]["ndcg@20"]["mean"]):
-        row = [f"`{m['name']}`"] + [cell(m["metrics"].get(c)) for c in columns]
+        told = lambda c: f"{m['metrics'][c]['mean']:.0f}" if c.startswith("popularity") else cell(m["metrics"].get(c))
+        row = [f"`{m['name']}`"] + [told(c) for c in columns]
         row += [seconds(m["seconds"]["fit"]), f"{m['peak_rss_mib']:.0f}", "1, deterministic" if m.get("deterministic") else str(len(m["metrics"]["ndcg@20"]["runs"]))]
         lines.append("| " + " | ".join(row) + " |")
     lines += ["", f"Mean ± sample deviation over seeds; times are medians on {machine(files)}, shared with other work."]

@@ -16,7 +16,7 @@ use agents::protocol::{Prepared, Sample};
 use agents::run::{Concurrency, run_many};
 use agents::system::SystemConfig;
 use agents::task::{Answer, TaskInput, TaskKind};
-use rec_core::{Dataset, ItemId, Query, Rankings, Recommender, ScoredItem, Split};
+use rec_core::{Dataset, ItemId, Query, Rankings, Recommender, ScoredItem, Split, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -88,17 +88,23 @@ pub fn fit(config: &TeamModelConfig, dataset: &Dataset, split: &Split, seed: u64
 fn validation_samples(knowledge: &Knowledge, split: &Split, proposed: usize) -> Result<Vec<Sample>> {
     let (n_users, n_items) = (knowledge.dataset.n_users(), knowledge.dataset.n_items());
     let train = rec_core::UserItems::new(&split.train, n_users, n_items);
+    let rows: Vec<_> = split.valid.pairs().enumerate().collect();
     let mut samples = Vec::new();
-    for (row, (user, item)) in split.valid.pairs().enumerate() {
-        let past = train.row(user);
-        let query = Query { user: Some(user), history: past, exclude: past, candidates: None };
-        let proposals = knowledge.models.ease.recommend(&[query], proposed)?;
-        let candidates: Vec<ItemId> = proposals.row(0).iter().map(|scored| scored.item).collect();
-        if !candidates.contains(&item) {
-            continue;
+    for some in rows.chunks(1024) {
+        let query = |&(_, (user, _)): &(usize, (UserId, ItemId))| {
+            let past = train.row(user);
+            Query { user: Some(user), history: past, exclude: past, candidates: None }
+        };
+        let queries: Vec<Query<'_>> = some.iter().map(query).collect();
+        let proposals = knowledge.models.ease.recommend(&queries, proposed)?;
+        for (&(row, (user, item)), proposals) in some.iter().zip(proposals.rows()) {
+            let candidates: Vec<ItemId> = proposals.iter().map(|scored| scored.item).collect();
+            if !candidates.contains(&item) {
+                continue;
+            }
+            let rating = split.valid.ratings.as_ref().map_or(1.0, |ratings| ratings[row]);
+            samples.push(Sample { user, item, rating, cut_off: CutOff::NONE, candidates });
         }
-        let rating = split.valid.ratings.as_ref().map_or(1.0, |ratings| ratings[row]);
-        samples.push(Sample { user, item, rating, cut_off: CutOff::NONE, candidates });
     }
     Ok(samples)
 }
@@ -148,7 +154,7 @@ impl Recommender for TeamModel {
 
 #[cfg(test)]
 mod tests {
-    use rec_core::{Catalogue, IdMap, Interactions, UserId};
+    use rec_core::{Catalogue, IdMap, Interactions};
 
     use super::*;
 

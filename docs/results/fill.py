@@ -2,9 +2,10 @@
 """Writes the measured tables into README.md, the pages of docs/src that have slots and crates/cf-align/README.md.
 
 Every JSON file in this folder is what a `cargo xtask … --json` printed; a slot `<!-- results:NAME -->` is followed by the table
-made from NAME.json (or NAME-*.json), up to `<!-- /results -->`. Run it after a JSON file changed; it needs nothing but Python.
+made from NAME.json (or NAME-*.json), up to `<!-- /results -->`. Run it after a JSON file changed; it needs nothing but Python. With `--check`
+nothing is written, and the exit status says whether a page would change.
 """
-import glob, json, pathlib, re
+import argparse, glob, json, pathlib, re, sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -32,10 +33,14 @@ def models(files):
     return [m for f in files for m in json.loads(pathlib.Path(f).read_text())["models"]]
 
 
+def count(number, thing):
+    return f"{number} {thing}" + ("" if number == 1 else "s")
+
+
 def machine(files):
     found = json.loads(pathlib.Path(files[0]).read_text()).get("machine") or {}
     name = found.get("cpu") or found.get("model") or "unknown processor"
-    return f"{name}, {found.get('cores') or found.get('threads')} cores"
+    return f"{name}, {count(found.get('cores') or found.get('threads'), 'core')}"
 
 
 def leaderboard(files):
@@ -180,7 +185,8 @@ def agents(files):
         lines.append("| " + " | ".join([name] + cells) + " |")
     data = value["data"]
     seeds = ", ".join(map(str, value["seeds"]))
-    lines += ["", f"{data['samples']} samples of {data['name']}, {data['candidates']} candidates ({data['negatives']} negatives), means over seeds {seeds}; "
+    seeds = f"seed {seeds}" if len(value["seeds"]) == 1 else f"means over seeds {seeds}"
+    lines += ["", f"{data['samples']} samples of {data['name']}, {data['candidates']} candidates ({data['negatives']} negatives), {seeds}; "
               f"decisions by {value['model']}. ± is half a 95% bootstrap interval over samples; p against the whole team, randomisation test, Holm. "
               f"The true ratings have mean {value['truth']['mean']:.2f} and deviation {value['truth']['deviation']:.2f}."]
     return "\n".join(lines)
@@ -278,7 +284,7 @@ def tool_dialogues(files):
         lines.append("| " + " | ".join(cells) + " |")
     e = value["experiment"]
     lines += ["", f"{e['dialogues']:,} dialogues over {e['apis']} tools, {value['training']:,} requests to learn from, {value['left_out']} left out; a vocabulary of {value['tokens']:,} tokens, "
-              f"{e['shape'][1]} layers of width {e['shape'][0]}, {e['passes']} passes, then {e['iterations']} iterations of {e['tasks']} x {e['group']} episodes of `{e['method']}`. Percent, greedy, {len(value['runs'])} seed(s); {machine(files)}."]
+              f"{e['shape'][1]} layers of width {e['shape'][0]}, {e['passes']} passes, then {e['iterations']} iterations of {e['tasks']} x {e['group']} episodes of `{e['method']}`. Percent, greedy, {count(len(value['runs']), 'seed')}; {machine(files)}."]
     return "\n".join(lines)
 
 
@@ -337,7 +343,13 @@ def table(slot, page):
     return comparison(files, COLUMNS if page == "results.md" else few)
 
 
-for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "docs/src/leaderboard.md", ROOT / "docs/src/policies.md", ROOT / "docs/src/preferences.md", ROOT / "docs/src/agents.md", ROOT / "docs/src/tool-rl.md", ROOT / "docs/src/tool-synthesis.md", ROOT / "crates/cf-align/README.md"]:
+PAGES = ["README.md", "docs/src/results.md", "docs/src/leaderboard.md", "docs/src/policies.md", "docs/src/preferences.md", "docs/src/agents.md", "docs/src/tool-rl.md",
+         "docs/src/tool-synthesis.md", "crates/cf-align/README.md"]
+arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+arguments.add_argument("--check", action="store_true", help="write nothing; fail if a page would change")
+arguments = arguments.parse_args()
+stale = []
+for page in (ROOT / path for path in PAGES):
     text = page.read_text()
 
     def fill(match):
@@ -347,5 +359,11 @@ for page in [ROOT / "README.md", ROOT / "docs/src/results.md", ROOT / "docs/src/
         gap = "\n\n" if "\n" in made else " "
         return f"<!-- {match[1]} -->{gap}{made}{gap}<!-- /results -->"
 
-    text = re.sub(r"<!-- (results:[\w.:-]+) -->(?:\s(?:(?!<!-- results:).)*?<!-- /results -->)?", fill, text, flags=re.S)
-    page.write_text(text)
+    filled = re.sub(r"<!-- (results:[\w.:-]+) -->(?:\s(?:(?!<!-- results:).)*?<!-- /results -->)?", fill, text, flags=re.S)
+    if filled != text:
+        stale.append(page.relative_to(ROOT))
+        if not arguments.check:
+            page.write_text(filled)
+if stale:
+    print("stale:" if arguments.check else "written:", *stale)
+sys.exit(1 if arguments.check and stale else 0)

@@ -32,11 +32,11 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Trains and compares models and policies on the data set that comes with the repository, and writes a report
+    /// Shows every system on the data set that comes with the repository, and writes a report
     ///
     /// Takes a few minutes on two cores. Writes report.html (one file, no network needed to read it) and
-    /// report.json. The settings are those of quickstart.toml in xtask/experiments and in its folders policies and
-    /// preferences.
+    /// report.json. The settings are those of quickstart.toml in xtask/experiments and in its folders policies,
+    /// preferences and tool-rl.
     #[command(after_help = EXIT_CODES)]
     Quickstart(Quickstart),
     /// Runs an experiment: an experiment's name, or a TOML file
@@ -388,7 +388,7 @@ pub struct Preferences {
     /// Training rows of a round [default: 1024]
     #[arg(long, value_name = "N")]
     pub rows: Option<usize>,
-    /// The learning rate of preference stages [default: 1e-4]
+    /// The learning rate of preference stages [default: 1e-5]
     #[arg(long, value_name = "X")]
     pub learning_rate: Option<f64>,
     /// flex (CPU), cuda:0, wgpu, tch [default: flex]

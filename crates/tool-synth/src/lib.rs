@@ -1,7 +1,8 @@
 //! Function-calling data, and a checker whose verdicts are those of the Berkeley Function-Calling Leaderboard.
 //!
 //! [`value`] has Python's values, [`pyexpr`] its expressions, [`bfcl`] the checker; see there for examples. The three need
-//! the feature `bfcl` and depend on nothing else of the crate.
+//! the feature `bfcl` and depend on nothing else of the crate. Dialogues after ToolACE are made in three parts: tools (`tss`), conversations
+//! (`sdg`), verification (`dlv`), cut into shards (`shard`); feature `synthesis`.
 #![warn(missing_docs)]
 
 #[cfg(feature = "bfcl")]

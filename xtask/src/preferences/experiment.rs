@@ -85,7 +85,7 @@ impl Default for PreferenceExperiment {
             rounds: 5,
             rows: 1024,
             sft_learning_rate: 1e-4,
-            preference_learning_rate: 1e-4,
+            preference_learning_rate: 1e-5,
             base: BaseConfig::default(),
             device: "flex".into(),
         }

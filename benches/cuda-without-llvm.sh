@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 export DOCS_RS=1
 export CUDARC_CUDA_VERSION="${CUDARC_CUDA_VERSION:-13000}"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target/cuda}"
-features="--no-default-features --features flex,cuda-nvrtc"
+features="--no-default-features --features flex,cuda-nvrtc${AUTOTUNE:+,autotune}"
 # shellcheck disable=SC2086
 cargo build -p benches --lib $features
 deps="$CARGO_TARGET_DIR/debug/deps"

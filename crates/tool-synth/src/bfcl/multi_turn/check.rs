@@ -7,7 +7,7 @@ use super::decode::{Asked, Call};
 use super::error::{Exception, Fallible, Kind};
 use super::rewrite;
 use super::truth::{Reply, Truth, Turn, execute, is_asked};
-use super::world::{Class, Outcome, Settings, World, has_more_brackets};
+use super::world::{Class, Outcome, Settings, World, has_one_bracket};
 use crate::bfcl::Arena;
 use crate::value::Value;
 
@@ -63,8 +63,6 @@ pub(super) struct Entry {
     id: String,
     start: World,
     ground_truth: Arc<[Vec<String>]>,
-    /// A string of the ground truth holds a method's name before a bracket: results depend on the model's name.
-    named: bool,
 }
 
 impl Entry {
@@ -93,12 +91,16 @@ impl Entry {
             .get("initial_config")
             .ok_or_else(|| Exception::other(format!("{id}: no initial_config")))?;
         let start = World::new(&known, scenario, settings)?;
-        let named = ground_truth.iter().flatten().filter(|call| has_more_brackets(call)).any(|call| {
-            let class_of = |name: &str| start.find(name).map(|f| f.class);
+        Ok(Self { id: id.into(), start, ground_truth })
+    }
+
+    /// Whether a string of the ground truth holds a method's name before a bracket: then results depend on the model's name.
+    fn depends_on_names(&self) -> bool {
+        self.ground_truth.iter().flatten().filter(|call| !has_one_bracket(call)).any(|call| {
+            let class_of = |name: &str| self.start.find(name).map(|f| f.class);
             let text = |prefix| rewrite::prepare(call, prefix, class_of).ok().map(|t| t.into_owned());
             text("a") != text("b")
-        });
-        Ok(Self { id: id.into(), start, ground_truth, named })
+        })
     }
 
     /// The initial world, its instances named as the official executor names them for this model.
@@ -129,12 +131,15 @@ impl Entry {
         let mut taken: Vec<bool> = Vec::new();
         let mut calls: Vec<Asked<'a>> = Vec::new();
         for turn in 0..turns {
+            let invalid = |error| Verdict::Invalid { error, turn };
+            let is_needed = !self.ground_truth[turn].is_empty();
             calls.clear();
             asked(turn, &mut calls);
+            if is_needed && calls.is_empty() {
+                return invalid(ErrorType::EmptyTurn);
+            }
             let wanted = truth.calls(arena);
-            let is_same = own.is_none() && is_asked(wanted, &calls);
-            let invalid = |error| Verdict::Invalid { error, turn };
-            if !is_same {
+            if own.is_some() || !is_asked(wanted, &calls) {
                 let (world, results) = own
                     .get_or_insert_with(|| (truth.world().named(&self.prefix(model)), truth.all_results()));
                 for call in &calls {
@@ -143,10 +148,6 @@ impl Entry {
                         Err(why) => return Verdict::Unsupported(why),
                     }
                 }
-            }
-            let is_needed = !self.ground_truth[turn].is_empty();
-            if is_needed && calls.is_empty() {
-                return invalid(ErrorType::EmptyTurn);
             }
             if let Err(why) = truth.advance() {
                 return Verdict::Unsupported(format!("{}: ground truth: {why}", self.id));
@@ -186,11 +187,8 @@ impl Entry {
         asked: (usize, impl FnMut(usize, &mut Vec<Asked<'a>>)),
         model: &str,
     ) -> Verdict {
-        if self.named {
-            let start = self.world(&format!("{model}_ground_truth"));
-            return self.check(arena, Truth::new(&start, &self.ground_truth), asked, model);
-        }
-        self.check(arena, Truth::new(&self.start, &self.ground_truth), asked, model)
+        let truth = Truth::new(&self.start, &self.ground_truth, model, &self.id);
+        self.check(arena, truth, asked, model)
     }
 }
 
@@ -199,6 +197,8 @@ impl Entry {
 pub struct Task {
     entry: Entry,
     turns: Result<Vec<Turn>, String>,
+    /// Whether the turns have to be executed for each model.
+    named: bool,
 }
 
 impl Task {
@@ -213,9 +213,9 @@ impl Task {
         settings: &Settings,
     ) -> Fallible<Task> {
         let entry = Entry::new(entry, ground_truth.into(), settings)?;
-        let turns = execute(&entry.start, &entry.ground_truth);
+        let turns = execute(&entry.start, &entry.ground_truth, &entry.id);
         let turns = turns.map_err(|why| format!("{}: ground truth: {why}", entry.id));
-        Ok(Task { entry, turns })
+        Ok(Task { named: entry.depends_on_names(), entry, turns })
     }
 
     /// Its id.
@@ -246,11 +246,11 @@ impl Task {
         model: &str,
     ) -> Verdict {
         match &self.turns {
-            Ok(turns) if !self.entry.named => {
+            Ok(turns) if !self.named => {
                 let truth = Truth::Kept { start: &self.entry.start, turns, over: 0 };
                 self.entry.check(arena, truth, asked, model)
             }
-            Err(why) if !self.entry.named && asked.0 == self.turns() => Verdict::Unsupported(why.clone()),
+            Err(why) if !self.named && asked.0 == self.turns() => Verdict::Unsupported(why.clone()),
             _ => self.entry.check_once(arena, asked, model),
         }
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::error::{Exception, Fallible, Kind};
 use super::long_context::LongContext;
 use super::object::{Dict, Object, dict};
-use super::operators::{contains, field, gt, index, len, two_decimals};
+use super::operators::{contains, gt, index, len, two_decimals};
 use super::signature::{Default::*, Method, m};
-use super::{Scenario, failure};
+use super::{Scenario, failure, member, members};
 use crate::value::Value;
 
 /// Its public methods.
@@ -274,20 +274,6 @@ impl Tree {
         }
         Ok(())
     }
-}
-
-/// The dictionary of a scenario on which the method `name` is called.
-fn members<'v>(value: &'v Value, name: &str) -> Fallible<&'v Scenario> {
-    value.as_dict().ok_or_else(|| Exception::attribute(&Object::from(value), name))
-}
-
-/// `value["key"]` in a scenario.
-fn member<'v>(value: &'v Value, key: &'static str) -> Fallible<&'v Value> {
-    let found = value.as_dict().and_then(|members| members.get_str(key));
-    found.ok_or_else(|| match field(&Object::from(value), key) {
-        Err(why) => why,
-        Ok(_) => unreachable!("only a dictionary has something under a string"),
-    })
 }
 
 fn too_deep() -> Exception {

@@ -57,6 +57,8 @@ pub use world::{Class, Found, Outcome, Settings, World, find_method};
 use object::{Object, dict};
 use smallvec::SmallVec;
 
+use crate::value::Value;
+
 /// The set of travel classes as it may be printed. Its order hangs on the hash seed of the Python process and says nothing; the
 /// first one is printed here, and a replay takes the others for it.
 const CLASS_SETS: [&str; 6] = [
@@ -95,6 +97,20 @@ type Scenario = crate::value::Dict;
 /// A scenario's value, or the default where it has none.
 fn or_default(scenario: &Scenario, key: &str, default: impl FnOnce() -> Object) -> Object {
     scenario.get_str(key).map_or_else(default, Object::from)
+}
+
+/// The dictionary of a scenario on which the method `name` is called.
+fn members<'v>(value: &'v Value, name: &str) -> Fallible<&'v Scenario> {
+    value.as_dict().ok_or_else(|| Exception::attribute(&Object::from(value), name))
+}
+
+/// `value["key"]` in a scenario.
+fn member<'v>(value: &'v Value, key: &'static str) -> Fallible<&'v Value> {
+    let found = value.as_dict().and_then(|members| members.get_str(key));
+    found.ok_or_else(|| match operators::field(&Object::from(value), key) {
+        Err(why) => why,
+        Ok(_) => unreachable!("only a dictionary has something under a string"),
+    })
 }
 
 /// The generator of a scenario.

@@ -256,39 +256,26 @@ impl Object {
     /// back in one way only, so that the first difference of plain objects decides.
     pub(crate) fn prints_as(&self, other: &Object) -> Option<bool> {
         use Object::*;
-        let all = |a: &[Object], b: &[Object]| {
-            let first = a.iter().zip(b).map(|(a, b)| a.prints_as(b)).find(|same| *same != Some(true));
-            first.unwrap_or(Some(a.len() == b.len()))
-        };
         match (self, other) {
             (Str(a), Str(b)) => Some(**a == **b),
             (Bool(a), Bool(b)) => Some(a == b),
             (Int(a), Int(b)) => Some(a == b),
             // The shortest digits that read as the number; all NaNs print the same.
             (Float(a), Float(b)) => Some(a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()),
+            (List(a), List(b)) | (Tuple(a), Tuple(b)) if Arc::ptr_eq(a, b) => Some(true),
             (List(a), List(b)) | (Tuple(a), Tuple(b)) => {
-                if Arc::ptr_eq(a, b) {
-                    Some(true)
-                } else {
-                    all(a, b)
-                }
+                all_alike(a.iter().zip(b.iter()).map(|(a, b)| a.prints_as(b)), a.len() == b.len())
             }
             (Dict(a), Dict(b)) if Arc::ptr_eq(a, b) => Some(true),
             (Dict(a), Dict(b)) => {
-                let pairs = a.0.iter().zip(&b.0).map(|((k, v), (q, w))| match (k, q) {
-                    (Str(k), Str(q)) if **k == **q => v.prints_as(w),
-                    (Str(_), Str(_)) => Some(false),
+                let members = a.iter().zip(b.iter()).map(|((k, v), (q, w))| match (k, q) {
+                    (Str(k), Str(q)) if **k != **q => Some(false),
+                    (Str(_), Str(_)) => v.prints_as(w),
                     // JSON writes numbers as keys like texts.
-                    _ => {
-                        if k.prints_as(q) == Some(true) {
-                            v.prints_as(w)
-                        } else {
-                            Option::None
-                        }
-                    }
+                    _ if k.prints_as(q) == Some(true) => v.prints_as(w),
+                    _ => Option::None,
                 });
-                let first = pairs.into_iter().find(|same| *same != Some(true));
-                first.unwrap_or(Some(a.len() == b.len()))
+                all_alike(members, a.len() == b.len())
             }
             (None, None) => Some(true),
             // What is not plain, or is a list in JSON.
@@ -337,6 +324,11 @@ impl Object {
             _ => false,
         }
     }
+}
+
+/// Whether what is made of these parts prints the same: the first part that is not known to do so decides.
+fn all_alike(mut parts: impl Iterator<Item = Option<bool>>, as_many: bool) -> Option<bool> {
+    parts.find(|alike| *alike != Some(true)).unwrap_or(Some(as_many))
 }
 
 /// Compares an integer with a float exactly.
@@ -410,6 +402,7 @@ impl From<&crate::value::Value> for Object {
             Value::Float(f) => Object::Float(*f),
             Value::Complex(a, b) => Object::Complex(*a, *b),
             Value::Bytes(b) => Object::Bytes(b[..].into()),
+            Value::Str(s) if s.len() <= SHORT => Object::Str(Text::Short(s.clone())),
             Value::Str(s) => Object::str(s),
             Value::List(v) => Object::List(all(v)),
             Value::Tuple(v) => Object::Tuple(all(v)),

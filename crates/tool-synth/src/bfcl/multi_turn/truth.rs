@@ -77,6 +77,8 @@ pub(super) enum Truth<'a> {
         start: &'a World,
         /// The calls of all turns.
         texts: &'a [Vec<String>],
+        /// The model's name and the entry's, by which the world is named when a call's text is executed first.
+        names: Option<(&'a str, &'a str)>,
         /// How many turns are over.
         over: usize,
         /// The world after them.
@@ -91,10 +93,11 @@ pub(super) enum Truth<'a> {
 }
 
 impl<'a> Truth<'a> {
-    /// A ground truth to be executed.
-    pub(super) fn new(start: &'a World, texts: &'a [Vec<String>]) -> Self {
+    /// A ground truth to be executed, beside an answer of this model to this entry.
+    pub(super) fn new(start: &'a World, texts: &'a [Vec<String>], model: &'a str, entry: &'a str) -> Self {
         let (results, calls) = (Vec::with_capacity(16), Vec::with_capacity(8));
-        Self::Running { start, texts, over: 0, world: start.clone(), results, last: 0, calls }
+        let (names, world) = (Some((model, entry)), start.clone());
+        Self::Running { start, texts, names, over: 0, world, results, last: 0, calls }
     }
 
     /// Reads the calls of the next turn.
@@ -116,12 +119,17 @@ impl<'a> Truth<'a> {
     pub(super) fn advance(&mut self) -> Result<(), String> {
         match self {
             Self::Kept { over, .. } => *over += 1,
-            Self::Running { texts, over, world, results, last, calls, .. } => {
+            Self::Running { texts, names, over, world, results, last, calls, .. } => {
                 *last = results.len();
                 for (ready, text) in calls.iter().zip(&texts[*over]) {
                     let result = match ready {
                         Some((found, arguments)) => world.apply(*found, arguments),
-                        None => world.run(text),
+                        None => {
+                            if let Some((model, entry)) = names.take() {
+                                world.rename(&format!("{model}_ground_truth_eval_{entry}"));
+                            }
+                            world.run(text)
+                        }
                     };
                     results.push(Reply::new(result)?);
                 }
@@ -177,9 +185,9 @@ impl<'a> Truth<'a> {
 ///
 /// # Errors
 /// If a call is not simulated.
-pub(super) fn execute(start: &World, texts: &[Vec<String>]) -> Result<Vec<Turn>, String> {
+pub(super) fn execute(start: &World, texts: &[Vec<String>], entry: &str) -> Result<Vec<Turn>, String> {
     let mut arena = Arena::new();
-    let mut truth = Truth::new(start, texts);
+    let mut truth = Truth::new(start, texts, "", entry);
     let turn = |_| {
         arena.reset();
         let calls = truth.calls(&arena).to_vec();

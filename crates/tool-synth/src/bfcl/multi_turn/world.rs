@@ -216,6 +216,11 @@ impl World {
         World { instances: self.instances.clone(), prefix: prefix.into() }
     }
 
+    /// Gives the instances another name.
+    pub(super) fn rename(&mut self, prefix: &str) {
+        self.prefix = prefix.into();
+    }
+
     /// Whether the world has an instance of the class.
     pub fn has(&self, class: Class) -> bool {
         self.instances.iter().any(|(c, _)| *c == class)
@@ -284,15 +289,16 @@ impl World {
 
     /// Executes a call that has nothing to be rewritten and only named literals as arguments; nothing if it is another one.
     fn run_plain(&mut self, call: &str) -> Option<Fallible<Object>> {
+        if !has_one_bracket(call) {
+            return None;
+        }
         let arena = Arena::with_capacity(ROOM);
         let (found, arguments) = self.read_plain(&arena, call)?;
         Some(bind_members(found, arguments).and_then(|arguments| self.apply(found, &arguments)))
     }
 
+    /// Such a call, if it has no more brackets than its own.
     fn read_plain<'a>(&self, arena: &'a Arena, call: &'a str) -> Option<(Found, Members<'a>)> {
-        if has_more_brackets(call) {
-            return None;
-        }
         let (name, arguments) = plain_call(arena, call)?;
         let named = arguments.iter().all(|(key, _)| matches!(key, Node::Str(_)));
         self.find(name).filter(|_| named).map(|found| (found, arguments))
@@ -301,11 +307,11 @@ impl World {
     /// A call of one of the world's methods with literals, bound without executing anything; nothing if it is another one or its
     /// arguments do not meet the parameters. Executing its text is the same, whatever the names of the instances.
     pub(super) fn prepare(&self, arena: &Arena, call: &str) -> Option<(Found, Arguments)> {
+        if !has_one_bracket(call) {
+            return None;
+        }
         if let Some((found, arguments)) = self.read_plain(arena, call) {
             return Some((found, bind_members(found, arguments).ok()?));
-        }
-        if has_more_brackets(call) {
-            return None;
         }
         let parsed = pyexpr::parse(call).ok().filter(|parsed| !super::rewrite::repeats_a_keyword(parsed))?;
         let Expr::Call { function, arguments, keywords } = &parsed else { return None };
@@ -341,8 +347,8 @@ impl World {
                 (Instance::FileSystem(a), Instance::FileSystem(b)) => a.same_state(b)?,
                 (Instance::Vehicle(a), Instance::Vehicle(b)) => a.same_state(b),
                 (a, b) => {
-                    let pairs = || a.attributes().into_iter().zip(b.attributes());
-                    class == twin && pairs().all(|((_, a), (_, b))| a == b)
+                    let (a, b) = (a.attributes(), b.attributes());
+                    class == twin && a.iter().zip(&b).all(|((_, a), (_, b))| a == b)
                 }
             };
             if !same {
@@ -394,9 +400,9 @@ fn undefined(name: &str) -> Exception {
     Exception::other(format!("name '{name}' is not defined"))
 }
 
-/// Whether there is another bracket than the one of the call: then there may be a method's name before it, which is rewritten.
-pub(super) fn has_more_brackets(call: &str) -> bool {
-    call.bytes().filter(|byte| *byte == b'(').count() != 1
+/// Whether the bracket of the call is the only one. Before another one there may be a method's name, which is rewritten.
+pub(super) fn has_one_bracket(call: &str) -> bool {
+    call.bytes().filter(|byte| *byte == b'(').count() == 1
 }
 
 /// Named arguments by the parameters of a method.

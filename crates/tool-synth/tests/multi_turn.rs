@@ -113,6 +113,74 @@ fn verdicts_name_what_is_wrong_and_where() {
     ));
 }
 
+fn entry(classes: &[&str], scenario: &Value) -> Value {
+    let classes = Value::List(classes.iter().map(|class| Value::from(*class)).collect());
+    let members =
+        [("id", Value::from("own_1")), ("involved_classes", classes), ("initial_config", scenario.clone())];
+    Value::Dict(members.into_iter().map(|(name, value)| (Value::from(name), value)).collect())
+}
+
+/// The verdict on an answer, and the one on it after a call that does nothing, which no ground truth begins with: as long as an
+/// answer asks what the ground truth asks, nothing is executed again, and that must not show.
+fn along_and_apart(task: &Task, turns: &[Vec<&str>]) -> [Verdict; 2] {
+    let decode = |before: &[&str]| {
+        let mut decoded: Vec<Vec<_>> = turns
+            .iter()
+            .map(|calls| calls.iter().map(|call| decode_prompted(&format!("[{call}]"))).collect())
+            .collect();
+        decoded[0].splice(0..0, before.iter().map(|call| decode_prompted(call)));
+        decoded
+    };
+    [task.check(&decode(&[]), "m"), task.check(&decode(&["[absolute_value(number=-7)]"]), "m")]
+}
+
+#[test]
+fn an_answer_that_goes_along_with_the_ground_truth_is_judged_like_one_that_does_not() {
+    let mut verdicts = std::collections::HashMap::<String, usize>::new();
+    for line in GOLDEN.lines() {
+        let record = json::parse(line).unwrap();
+        let (class, scenario, pairs) = record_parts(&record);
+        let calls: Vec<&str> = pairs.iter().map(|(call, _)| *call).collect();
+        let turns: Vec<Vec<&str>> = calls.chunks(4).map(<[_]>::to_vec).collect();
+        let truth: Vec<Vec<String>> =
+            turns.iter().map(|turn| turn.iter().map(|call| (*call).to_owned()).collect()).collect();
+        let task = Task::new(&entry(&[class.name(), "MathAPI"], scenario), truth, &settings()).unwrap();
+        for left_out in [None, Some(2), Some(9), Some(17)] {
+            let mut turns = turns.clone();
+            if let Some(call) = left_out
+                && let Some(turn) = turns.get_mut(call / 4)
+                && call % 4 < turn.len()
+            {
+                turn.remove(call % 4);
+            }
+            let [along, apart] = along_and_apart(&task, &turns);
+            assert_eq!(along, apart, "{class:?} without {left_out:?}: {turns:?}");
+            let kind = format!("{along:?}");
+            *verdicts.entry(kind.split([' ', '(']).next().unwrap_or_default().to_owned()).or_default() += 1;
+        }
+    }
+    assert!(verdicts["Valid"] > 20 && verdicts["Invalid"] > 20, "{verdicts:?}");
+}
+
+#[test]
+fn the_same_calls_need_not_lead_to_equal_worlds() {
+    let check = |class: &str, scenario: &str, calls: &[&str]| {
+        let truth: Vec<Vec<String>> = calls.iter().map(|call| vec![(*call).to_owned()]).collect();
+        let scenario = json::parse(scenario).unwrap();
+        let task = Task::new(&entry(&[class, "MathAPI"], &scenario), truth, &settings()).unwrap();
+        let turns: Vec<Vec<&str>> = calls.iter().map(|call| vec![*call]).collect();
+        along_and_apart(&task, &turns)
+    };
+    // A directory in itself cannot be compared.
+    let calls = ["mkdir(dir_name='a')", "cp(source='a', destination='a')"];
+    assert_eq!(check("GorillaFileSystem", "{}", &calls), [const { Verdict::Raise("RecursionError") }; 2]);
+    // A number that is none equals nothing.
+    let scenario = r#"{"VehicleControlAPI": {"acTemperature": NaN}}"#;
+    let mismatch = Verdict::Invalid { error: ErrorType::StateMismatch, turn: 0 };
+    let calls = ["fillFuelTank(fuelAmount=1)"];
+    assert_eq!(check("VehicleControlAPI", scenario, &calls), [mismatch.clone(), mismatch]);
+}
+
 #[test]
 fn native_calls_are_executed_like_prompted_ones() {
     let answer = json::parse(

@@ -325,12 +325,14 @@ impl Corpus {
 
     /// Decodes and judges the multi-turn cases, once and on this thread, and says how many are right. To be timed. With `kept`
     /// the tasks are loaded and their ground truths executed beforehand, as where many models are judged; without it this is done
-    /// again for each case, as in the official evaluation.
+    /// again for each case, as far as its verdict needs it and as in the official evaluation.
     pub fn judge_turns(&self, tasks: &Tasks, kept: bool) -> usize {
-        let judge = |(case, (_, record)): (usize, &(usize, Value))| {
-            multi_turn::judge_record(tasks, record, case, kept)
+        let mut arena = Arena::new();
+        let judge = |(case, (_, record)): &(usize, &(usize, Value))| {
+            arena.reset();
+            multi_turn::judge_record(&arena, tasks, record, *case, kept) == Some(Verdict::Valid)
         };
-        self.turns.iter().enumerate().filter(|case| judge(*case) == Some(Verdict::Valid)).count()
+        self.turns.iter().enumerate().filter(judge).count()
     }
 }
 

@@ -1,13 +1,14 @@
 //! The checker: after each turn the model's instances must be in the state of the ground truth's, and the ground truth's
 //! results must be among the model's.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use super::decode::Call;
-use super::error::{Fallible, Kind};
-use super::object::Object;
+use super::decode::{Asked, Call};
+use super::error::{Exception, Fallible, Kind};
 use super::rewrite;
-use super::world::{Class, Outcome, Settings, World, find_method, outcome};
+use super::truth::{Reply, Truth, Turn, execute, is_asked};
+use super::world::{Class, Outcome, Settings, World, has_one_bracket};
+use crate::bfcl::Arena;
 use crate::value::Value;
 
 /// Why a task fails.
@@ -56,77 +57,22 @@ pub enum Verdict {
     Unsupported(String),
 }
 
-/// A call's result, printed only when it has to be.
+/// An entry made ready for answers: its initial world and its ground truth.
 #[derive(Clone, Debug)]
-struct Reply {
-    result: Fallible<Object>,
-    text: OnceLock<String>,
-}
-
-impl Reply {
-    /// # Errors
-    /// With the reason, if the call is not simulated.
-    fn new(result: Fallible<Object>) -> Result<Self, String> {
-        match result {
-            Err(e) if e.kind == Kind::Unsupported => Err(e.text),
-            result => Ok(Reply { result, text: OnceLock::new() }),
-        }
-    }
-
-    fn prints_as(&self, other: &Reply) -> bool {
-        matches!((&self.result, &other.result), (Ok(a), Ok(b)) if a.prints_as(b))
-    }
-
-    /// Whether the texts may be equal: dictionaries of other sizes or with another first key never print the same.
-    fn may_print_as(&self, other: &Reply) -> bool {
-        match (&self.result, &other.result) {
-            (Ok(Object::Dict(a)), Ok(Object::Dict(b))) => match (a.iter().next(), b.iter().next()) {
-                (Some((Object::Str(k), _)), Some((Object::Str(q), _))) => a.len() == b.len() && **k == **q,
-                _ => a.len() == b.len(),
-            },
-            (Ok(Object::Dict(_)), Err(_)) | (Err(_), Ok(Object::Dict(_))) => false,
-            _ => true,
-        }
-    }
-
-    fn text(&self) -> &str {
-        self.text.get_or_init(|| match outcome(self.result.clone()) {
-            Outcome::Text(text) | Outcome::Unsupported(text) => text,
-        })
-    }
-}
-
-/// The ground truth after one turn.
-#[derive(Clone, Debug)]
-struct Turn {
-    results: Vec<Reply>,
-    world: World,
-}
-
-/// A task: its initial world and its ground truth, executed once.
-#[derive(Clone, Debug)]
-pub struct Task {
+pub(super) struct Entry {
     id: String,
     start: World,
     ground_truth: Arc<[Vec<String>]>,
-    turns: Result<Vec<Turn>, String>,
-    /// A string of the ground truth holds a method's name before a bracket: results depend on the model's name.
-    named: bool,
 }
 
-impl Task {
-    /// Loads a task's entry and executes its ground truth, a list of calls per turn.
-    ///
+impl Entry {
     /// # Errors
-    /// If the entry has no `id`, `initial_config` or `involved_classes` of the right form, names an unknown class, or a
-    /// scenario does not load.
-    pub fn new(
+    /// As [`Task::new`].
+    pub(super) fn new(
         entry: &Value,
-        ground_truth: impl Into<Arc<[Vec<String>]>>,
+        ground_truth: Arc<[Vec<String>]>,
         settings: &Settings,
-    ) -> Fallible<Task> {
-        let ground_truth = ground_truth.into();
-        use super::error::Exception;
+    ) -> Fallible<Self> {
         let id =
             entry.get("id").and_then(Value::as_str).ok_or_else(|| Exception::other("an entry without id"))?;
         let classes = entry
@@ -145,109 +91,173 @@ impl Task {
             .get("initial_config")
             .ok_or_else(|| Exception::other(format!("{id}: no initial_config")))?;
         let start = World::new(&known, scenario, settings)?;
-        let class_of = |name: &str| find_method(name).filter(|f| start.has(f.class)).map(|f| f.class);
-        // Without a second bracket none stands in a string.
-        let brackets = |call: &&String| call.bytes().filter(|byte| *byte == b'(').count() > 1;
-        let named = ground_truth.iter().flatten().filter(brackets).any(|c| {
-            let text = |prefix| rewrite::prepare(c, prefix, class_of).ok().map(|t| t.into_owned());
-            text("a") != text("b")
-        });
-        let mut task = Task { id: id.into(), start, ground_truth, turns: Ok(Vec::new()), named };
-        task.turns = task.execute_ground_truth("");
-        Ok(task)
+        Ok(Self { id: id.into(), start, ground_truth })
     }
 
-    /// Its id.
-    pub fn id(&self) -> &str {
-        &self.id
+    /// Whether a string of the ground truth holds a method's name before a bracket: then results depend on the model's name.
+    fn depends_on_names(&self) -> bool {
+        self.ground_truth.iter().flatten().filter(|call| !has_one_bracket(call)).any(|call| {
+            let class_of = |name: &str| self.start.find(name).map(|f| f.class);
+            let text = |prefix| rewrite::prepare(call, prefix, class_of).ok().map(|t| t.into_owned());
+            text("a") != text("b")
+        })
     }
 
     /// The initial world, its instances named as the official executor names them for this model.
-    pub fn world(&self, model: &str) -> World {
-        self.start.named(&format!("{model}_eval_{}", self.id))
+    fn world(&self, model: &str) -> World {
+        self.start.named(&self.prefix(model))
     }
 
-    fn execute_ground_truth(&self, model: &str) -> Result<Vec<Turn>, String> {
-        let mut world = self.world(&format!("{model}_ground_truth"));
-        let mut turns = Vec::with_capacity(self.ground_truth.len());
-        for calls in &*self.ground_truth {
-            let mut results = Vec::with_capacity(calls.len());
-            for call in calls {
-                match Reply::new(world.run(call)) {
-                    Ok(reply) => results.push(reply),
-                    Err(why) => return Err(format!("{}: ground truth: {why}", self.id)),
-                }
-            }
-            turns.push(Turn { results, world: world.clone() });
-        }
-        Ok(turns)
+    fn prefix(&self, model: &str) -> String {
+        format!("{model}_eval_{}", self.id)
     }
 
-    /// Judges an answer: for each turn its steps, for each step its calls. Steps that could not be decoded, or have no calls, are `None`
-    /// or empty and do not count. `model` is the model's name, which shows only in strings that name a method.
-    pub fn check(&self, turns: &[Vec<Option<Vec<Call>>>], model: &str) -> Verdict {
-        if turns.len() != self.ground_truth.len() {
-            return Verdict::Invalid {
-                error: ErrorType::ForceTerminated,
-                turn: turns.len().min(self.ground_truth.len()),
-            };
+    /// Judges an answer of so many turns, of which `asked` gives the calls. Turns after the one that is wrong are not looked at.
+    ///
+    /// As long as the turns of the answer are those of the ground truth, its calls are not executed: the same world and the same
+    /// results came of them already. From the first turn on that is another, the answer has a world of its own.
+    fn check<'a>(
+        &self,
+        arena: &'a Arena,
+        mut truth: Truth<'_>,
+        (turns, mut asked): (usize, impl FnMut(usize, &mut Vec<Asked<'a>>)),
+        model: &str,
+    ) -> Verdict {
+        let needed = self.ground_truth.len();
+        if turns != needed {
+            return Verdict::Invalid { error: ErrorType::ForceTerminated, turn: turns.min(needed) };
         }
-        let executed;
-        let expected = match if self.named {
-            executed = self.execute_ground_truth(model);
-            &executed
-        } else {
-            &self.turns
-        } {
-            Ok(turns) => turns,
-            Err(why) => return Verdict::Unsupported(why.clone()),
-        };
-        let mut world = self.world(model);
-        let mut results: Vec<Reply> = Vec::new();
+        let mut own: Option<(World, Vec<Reply>)> = None;
         let mut taken: Vec<bool> = Vec::new();
-        for (turn, (steps, expected)) in turns.iter().zip(expected).enumerate() {
-            let mut steps_done = 0;
-            for calls in steps.iter().flatten().filter(|c| !c.is_empty()) {
-                steps_done += 1;
-                for call in calls {
-                    match Reply::new(call.run(&mut world)) {
+        let mut calls: Vec<Asked<'a>> = Vec::new();
+        for turn in 0..turns {
+            let invalid = |error| Verdict::Invalid { error, turn };
+            let is_needed = !self.ground_truth[turn].is_empty();
+            calls.clear();
+            asked(turn, &mut calls);
+            if is_needed && calls.is_empty() {
+                return invalid(ErrorType::EmptyTurn);
+            }
+            let wanted = truth.calls(arena);
+            if own.is_some() || !is_asked(wanted, &calls) {
+                let (world, results) = own
+                    .get_or_insert_with(|| (truth.world().named(&self.prefix(model)), truth.all_results()));
+                for call in &calls {
+                    match Reply::new(call.run(world)) {
                         Ok(reply) => results.push(reply),
                         Err(why) => return Verdict::Unsupported(why),
                     }
                 }
             }
-            if self.ground_truth[turn].is_empty() {
+            if let Err(why) = truth.advance() {
+                return Verdict::Unsupported(format!("{}: ground truth: {why}", self.id));
+            }
+            if !is_needed {
                 continue;
             }
-            if steps_done == 0 {
-                return Verdict::Invalid { error: ErrorType::EmptyTurn, turn };
-            }
-            match world.difference(&expected.world) {
-                Ok(None) => {}
-                Ok(Some(_)) => return Verdict::Invalid { error: ErrorType::StateMismatch, turn },
+            let is_equal = match &own {
+                None => truth.equals_its_twin(),
+                Some((world, _)) => world.difference(truth.world()).map(|class| class.is_none()),
+            };
+            match is_equal {
+                Ok(true) => {}
+                Ok(false) => return invalid(ErrorType::StateMismatch),
                 Err(e) if e.kind == Kind::Recursion => return Verdict::Raise("RecursionError"),
                 Err(e) => return Verdict::Unsupported(e.text),
             }
+            let Some((_, results)) = &own else { continue };
             taken.clear();
             taken.resize(results.len(), false);
-            for wanted in &expected.results {
-                // Found most often among the latest results, and without printing it.
-                let free = || (0..results.len()).rev().filter(|&i| !taken[i]);
-                let found = free().find(|&i| results[i].prints_as(wanted)).or_else(|| {
-                    free().find(|&i| results[i].may_print_as(wanted) && results[i].text() == wanted.text())
-                });
-                match found {
+            for wanted in truth.results() {
+                // Found most often among the latest results.
+                let mut free = (0..results.len()).rev().filter(|&i| !taken[i]);
+                match free.find(|&i| results[i].prints_as(wanted)) {
                     Some(i) => taken[i] = true,
-                    None => return Verdict::Invalid { error: ErrorType::ResponseMismatch, turn },
+                    None => return invalid(ErrorType::ResponseMismatch),
                 }
             }
         }
         Verdict::Valid
     }
 
+    /// Judges an answer, executing the ground truth beside it.
+    pub(super) fn check_once<'a>(
+        &self,
+        arena: &'a Arena,
+        asked: (usize, impl FnMut(usize, &mut Vec<Asked<'a>>)),
+        model: &str,
+    ) -> Verdict {
+        let truth = Truth::new(&self.start, &self.ground_truth, model, &self.id);
+        self.check(arena, truth, asked, model)
+    }
+}
+
+/// A task: its initial world and its ground truth, executed once.
+#[derive(Clone, Debug)]
+pub struct Task {
+    entry: Entry,
+    turns: Result<Vec<Turn>, String>,
+    /// Whether the turns have to be executed for each model.
+    named: bool,
+}
+
+impl Task {
+    /// Loads a task's entry and executes its ground truth, a list of calls per turn.
+    ///
+    /// # Errors
+    /// If the entry has no `id`, `initial_config` or `involved_classes` of the right form, names an unknown class, or a
+    /// scenario does not load.
+    pub fn new(
+        entry: &Value,
+        ground_truth: impl Into<Arc<[Vec<String>]>>,
+        settings: &Settings,
+    ) -> Fallible<Task> {
+        let entry = Entry::new(entry, ground_truth.into(), settings)?;
+        let turns = execute(&entry.start, &entry.ground_truth, &entry.id);
+        let turns = turns.map_err(|why| format!("{}: ground truth: {why}", entry.id));
+        Ok(Task { named: entry.depends_on_names(), entry, turns })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.entry.id
+    }
+
+    /// The initial world, its instances named as the official executor names them for this model.
+    pub fn world(&self, model: &str) -> World {
+        self.entry.world(model)
+    }
+
+    /// Judges an answer: for each turn its steps, for each step its calls. Steps that could not be decoded, or have no calls, are `None`
+    /// or empty and do not count. `model` is the model's name, which shows only in strings that name a method.
+    pub fn check(&self, turns: &[Vec<Option<Vec<Call>>>], model: &str) -> Verdict {
+        let arena = Arena::new();
+        let asked = |turn: usize, asked: &mut Vec<_>| {
+            asked.extend(turns[turn].iter().flatten().flatten().map(|call| call.asked(&arena)));
+        };
+        self.check_asked(&arena, (turns.len(), asked), model)
+    }
+
+    /// [`check`](Self::check) of calls in an arena, given by turns.
+    pub(super) fn check_asked<'a>(
+        &self,
+        arena: &'a Arena,
+        asked: (usize, impl FnMut(usize, &mut Vec<Asked<'a>>)),
+        model: &str,
+    ) -> Verdict {
+        match &self.turns {
+            Ok(turns) if !self.named => {
+                let truth = Truth::Kept { start: &self.entry.start, turns, over: 0 };
+                self.entry.check(arena, truth, asked, model)
+            }
+            Err(why) if !self.named && asked.0 == self.turns() => Verdict::Unsupported(why.clone()),
+            _ => self.entry.check_once(arena, asked, model),
+        }
+    }
+
     /// The number of turns.
     pub fn turns(&self) -> usize {
-        self.ground_truth.len()
+        self.entry.ground_truth.len()
     }
 
     /// Plays an answer and the ground truth up to and with a turn, and keeps the texts of the results.
@@ -258,7 +268,7 @@ impl Task {
             Outcome::Text(text) | Outcome::Unsupported(text) => text,
         };
         let mut results = Vec::new();
-        for (steps, calls) in turns.iter().zip(&*self.ground_truth).take(last + 1) {
+        for (steps, calls) in turns.iter().zip(&*self.entry.ground_truth).take(last + 1) {
             let mut execute =
                 |calls: &Vec<Call>| calls.iter().map(|call| text(call.execute(&mut world))).collect();
             let ours = steps.iter().map(&mut execute).collect();

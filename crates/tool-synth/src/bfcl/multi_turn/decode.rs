@@ -3,9 +3,9 @@
 use super::error::Fallible;
 use super::object::Object;
 use super::rewrite::may_change;
-use super::world::{Outcome, World, find_method, outcome};
+use super::world::{Found, Outcome, World, bind_members, find_method, outcome};
 use crate::bfcl::{Arena, Format, decode_in};
-use crate::value::{Node, Str, Value};
+use crate::value::{Members, Node, Str, Value};
 
 /// Memory that an answer needs, mostly.
 pub(super) const ROOM: usize = 1 << 12;
@@ -40,20 +40,83 @@ impl Call {
     pub(super) fn run(&self, world: &mut World) -> Fallible<Object> {
         match self {
             Call::Text(text) => world.run(text),
-            Call::Bound(name, arguments) => world.call(
-                name,
-                Vec::new(),
-                arguments.iter().map(|(k, v)| (k.as_str(), Object::from(v))).collect(),
-            ),
+            Call::Bound(name, arguments) => {
+                let named = arguments.iter().map(|(k, v)| (k.as_str(), Object::from(v)));
+                world.call(name, Vec::new(), named)
+            }
+        }
+    }
+
+    pub(super) fn asked<'a>(&'a self, arena: &'a Arena) -> Asked<'a> {
+        match self {
+            Call::Text(text) => Asked::Text(text),
+            Call::Bound(name, arguments) => match find_method(name) {
+                Some(found) => {
+                    let member =
+                        |(name, value): &'a (Str, Value)| (Node::Str(name), Node::copy_of(value, arena));
+                    Asked::Bound(found, arena.alloc_slice_fill_iter(arguments.iter().map(member)))
+                }
+                None => Asked::Text(arena.alloc_str(&self.text())),
+            },
+        }
+    }
+}
+
+/// A [`Call`] in an arena.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked<'a> {
+    /// Python text.
+    Text(&'a str),
+    /// A method with arguments whose Python text evaluates to themselves.
+    Bound(Found, Members<'a>),
+}
+
+impl Asked<'_> {
+    pub(super) fn run(&self, world: &mut World) -> Fallible<Object> {
+        match *self {
+            Asked::Text(text) => world.run(text),
+            Asked::Bound(found, arguments) => {
+                world.require(found)?;
+                world.apply(found, &bind_members(found, arguments)?)
+            }
+        }
+    }
+
+    fn to_call(self) -> Call {
+        match self {
+            Asked::Text(text) => Call::Text(text.to_owned()),
+            Asked::Bound(found, arguments) => {
+                let bound = arguments.iter().filter_map(|(key, value)| match key {
+                    Node::Str(key) => Some((Str::new(key), value.to_value())),
+                    _ => None,
+                });
+                Call::Bound(found.method.name, bound.collect())
+            }
         }
     }
 }
 
 /// The calls in an answer as text, as the official prompting decoder finds them; nothing if it fails.
 pub fn decode_prompted(answer: &str) -> Option<Vec<Call>> {
-    let arena = Arena::with_capacity(ROOM);
-    let Node::List(calls) = decode_in(&arena, answer, Format::Python, false)? else { return None };
-    calls.iter().map(call).collect()
+    let (arena, mut calls) = (Arena::with_capacity(ROOM), Vec::new());
+    decode_asked(&arena, answer, &mut calls)?;
+    Some(calls.into_iter().map(Asked::to_call).collect())
+}
+
+/// [`decode_prompted`] into an arena. The calls are added to `asked`, none of them where decoding fails.
+pub(super) fn decode_asked<'a>(arena: &'a Arena, answer: &'a str, asked: &mut Vec<Asked<'a>>) -> Option<()> {
+    let Node::List(calls) = decode_in(arena, answer, Format::Python, false)? else { return None };
+    let before = asked.len();
+    for decoded in calls {
+        match call(arena, decoded) {
+            Some(call) => asked.push(call),
+            None => {
+                asked.truncate(before);
+                return None;
+            }
+        }
+    }
+    Some(())
 }
 
 /// The calls of a native answer: a list of one-key dictionaries from names to JSON text or to arguments.
@@ -83,19 +146,15 @@ pub fn decode_native(answer: &Value) -> Option<Vec<Call>> {
 }
 
 /// The call of a decoded `{name: {parameter: value}}`.
-fn call(decoded: &Node<'_>) -> Option<Call> {
-    let Node::Dict([(Node::Str(name), Node::Dict(arguments))]) = decoded else { return None };
+fn call<'a>(arena: &'a Arena, decoded: &Node<'a>) -> Option<Asked<'a>> {
+    let Node::Dict([(Node::Str(name), Node::Dict(arguments))]) = *decoded else { return None };
     let is_bound = |(key, value): &(Node<'_>, Node<'_>)| {
         matches!(key, Node::Str(_)) && !matches!(value, Node::Dict(_)) && plain(value)
     };
     if let Some(found) = find_method(name)
         && arguments.iter().all(is_bound)
     {
-        let bound = arguments.iter().map(|(key, value)| match key {
-            Node::Str(key) => (Str::new(key), value.to_value()),
-            _ => (Str::default(), value.to_value()),
-        });
-        return Some(Call::Bound(found.method.name, bound.collect()));
+        return Some(Asked::Bound(found, arguments));
     }
     let mut text = format!("{name}(");
     for (i, (key, value)) in arguments.iter().enumerate() {
@@ -107,7 +166,7 @@ fn call(decoded: &Node<'_>) -> Option<Call> {
         write_argument(&mut text, &value.to_value())?;
     }
     text.push(')');
-    Some(Call::Text(text))
+    Some(Asked::Text(arena.alloc_str(&text)))
 }
 
 /// Whether a value is what its Python text evaluates to, also after the executor has rewritten that text.

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::error::{Exception, Fallible};
 use super::object::{Dict, Object, dict};
 use super::operators::{add_in_place, append, as_dict, contains, iterate, lower, set_item};
 use super::random::Random;
 use super::signature::{Method, m};
-use super::{Attributes, failure, or_default, seeded};
+use super::{Attributes, Scenario, failure, or_default, seeded};
 
 /// Its public methods.
 pub(super) const METHODS: &[Method] = &[
@@ -36,7 +38,7 @@ pub struct Messages {
 }
 
 impl Messages {
-    pub(super) fn load(scenario: &Dict) -> Fallible<Self> {
+    pub(super) fn load(scenario: &Scenario) -> Fallible<Self> {
         let user = |n: &'static str, id: &'static str| (n.into(), id.into());
         Ok(Messages {
             random: seeded(scenario, 200_191)?,
@@ -65,7 +67,7 @@ impl Messages {
     }
 
     pub(super) fn attributes(&self) -> Attributes<'_> {
-        vec![
+        smallvec![
             ("generated_ids", &self.generated_ids),
             ("user_count", &self.user_count),
             ("user_map", &self.user_map),

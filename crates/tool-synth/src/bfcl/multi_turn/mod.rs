@@ -39,6 +39,7 @@ mod text;
 mod ticket;
 mod trading;
 mod travel;
+mod truth;
 mod vehicle;
 mod world;
 
@@ -53,8 +54,10 @@ pub use score::{Explanation, Scores, explain, judge};
 pub use signature::{Default, Method};
 pub use world::{Class, Found, Outcome, Settings, World, find_method};
 
-use num_bigint::BigInt;
-use object::{Dict, Object, dict};
+use object::{Object, dict};
+use smallvec::SmallVec;
+
+use crate::value::Value;
 
 /// The set of travel classes as it may be printed. Its order hangs on the hash seed of the Python process and says nothing; the
 /// first one is printed here, and a replay takes the others for it.
@@ -67,8 +70,8 @@ const CLASS_SETS: [&str; 6] = [
     "{'first', 'economy', 'business'}",
 ];
 
-/// Names and values of the compared attributes.
-type Attributes<'a> = Vec<(&'static str, &'a Object)>;
+/// Names and values of the compared attributes; no class but the car has more than nine.
+type Attributes<'a> = SmallVec<[(&'static str, &'a Object); 9]>;
 
 /// What the methods return where they refuse.
 fn failure(text: impl Into<Failure>) -> Object {
@@ -88,15 +91,32 @@ impl From<String> for Failure {
     }
 }
 
+/// What a class starts from: values by the names of its attributes. Each becomes an object when its attribute is made.
+type Scenario = crate::value::Dict;
+
 /// A scenario's value, or the default where it has none.
-fn or_default(scenario: &Dict, key: &str, default: impl FnOnce() -> Object) -> Object {
-    scenario.get_str(key).cloned().unwrap_or_else(default)
+fn or_default(scenario: &Scenario, key: &str, default: impl FnOnce() -> Object) -> Object {
+    scenario.get_str(key).map_or_else(default, Object::from)
+}
+
+/// The dictionary of a scenario on which the method `name` is called.
+fn members<'v>(value: &'v Value, name: &str) -> Fallible<&'v Scenario> {
+    value.as_dict().ok_or_else(|| Exception::attribute(&Object::from(value), name))
+}
+
+/// `value["key"]` in a scenario.
+fn member<'v>(value: &'v Value, key: &'static str) -> Fallible<&'v Value> {
+    let found = value.as_dict().and_then(|members| members.get_str(key));
+    found.ok_or_else(|| match operators::field(&Object::from(value), key) {
+        Err(why) => why,
+        Ok(_) => unreachable!("only a dictionary has something under a string"),
+    })
 }
 
 /// The generator of a scenario.
-fn seeded(scenario: &Dict, default: i64) -> Fallible<random::Random> {
-    match scenario.get_str("random_seed") {
-        None => Ok(random::Random::new(&BigInt::from(default))),
+fn seeded(scenario: &Scenario, default: i64) -> Fallible<random::Random> {
+    match scenario.get_str("random_seed").map(Object::from) {
+        None => Ok(random::Random::of_class(default)),
         Some(seed) => match seed.integer() {
             Some(seed) => Ok(random::Random::new(&seed)),
             None => Err(Exception::unsupported("a random seed that is no integer")),

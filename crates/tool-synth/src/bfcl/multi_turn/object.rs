@@ -7,14 +7,28 @@ use num_bigint::BigInt;
 use num_traits::ToPrimitive;
 
 use super::error::{Exception, Fallible};
+use crate::value::Str;
 
-/// A string: a literal of the program or a shared one.
+/// A string: a literal of the program, a short one, or a shared one.
 #[derive(Clone, Debug)]
 pub enum Text {
     /// A literal.
     Static(&'static str),
+    /// One of up to [`SHORT`] bytes, which are kept in place: names, numbers and dates take no memory of their own.
+    Short(Str),
     /// Any other.
     Shared(Arc<str>),
+}
+
+/// How many bytes an object has room for.
+const SHORT: usize = size_of::<Str>();
+// No more than its longest member: a vector of objects is what everything is made of.
+const _: () = assert!(size_of::<Object>() == SHORT);
+
+impl From<&str> for Text {
+    fn from(s: &str) -> Self {
+        if s.len() <= SHORT { Text::Short(Str::new(s)) } else { Text::Shared(s.into()) }
+    }
 }
 
 impl Deref for Text {
@@ -22,6 +36,7 @@ impl Deref for Text {
     fn deref(&self) -> &str {
         match self {
             Text::Static(s) => s,
+            Text::Short(s) => s,
             Text::Shared(s) => s,
         }
     }
@@ -121,7 +136,7 @@ impl From<&'static str> for Object {
 }
 impl From<String> for Object {
     fn from(s: String) -> Self {
-        Object::Str(Text::Shared(s.into()))
+        Object::Str(Text::from(s.as_str()))
     }
 }
 impl From<bool> for Object {
@@ -168,7 +183,7 @@ pub(crate) use dict;
 impl Object {
     /// A string.
     pub fn str(s: &str) -> Self {
-        Object::Str(Text::Shared(s.into()))
+        Object::Str(Text::from(s))
     }
 
     /// The string, if it is one.
@@ -237,23 +252,64 @@ impl Object {
         }
     }
 
-    /// Whether two objects print the same because they are built the same. Others may print the same too.
-    pub(crate) fn prints_as(&self, other: &Object) -> bool {
-        let all =
-            |a: &[Object], b: &[Object]| a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.prints_as(y));
+    /// Whether two objects print the same, inside of others; nothing where only printing tells. Printed forms are read
+    /// back in one way only, so that the first difference of plain objects decides.
+    pub(crate) fn prints_as(&self, other: &Object) -> Option<bool> {
+        use Object::*;
         match (self, other) {
-            (Object::Str(a), Object::Str(b)) => **a == **b,
-            (Object::None, Object::None) => true,
-            (Object::Bool(a), Object::Bool(b)) => a == b,
-            (Object::Int(a), Object::Int(b)) => a == b,
-            (Object::Float(a), Object::Float(b)) => a.to_bits() == b.to_bits(),
-            (Object::List(a), Object::List(b)) | (Object::Tuple(a), Object::Tuple(b)) => {
-                Arc::ptr_eq(a, b) || all(a, b)
+            (Str(a), Str(b)) => Some(**a == **b),
+            (Bool(a), Bool(b)) => Some(a == b),
+            (Int(a), Int(b)) => Some(a == b),
+            // The shortest digits that read as the number; all NaNs print the same.
+            (Float(a), Float(b)) => Some(a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()),
+            (List(a), List(b)) | (Tuple(a), Tuple(b)) if Arc::ptr_eq(a, b) => Some(true),
+            (List(a), List(b)) | (Tuple(a), Tuple(b)) => {
+                all_alike(a.iter().zip(b.iter()).map(|(a, b)| a.prints_as(b)), a.len() == b.len())
             }
-            (Object::Dict(a), Object::Dict(b)) => {
-                Arc::ptr_eq(a, b)
-                    || a.len() == b.len()
-                        && a.0.iter().zip(&b.0).all(|((k, v), (q, w))| k.prints_as(q) && v.prints_as(w))
+            (Dict(a), Dict(b)) if Arc::ptr_eq(a, b) => Some(true),
+            (Dict(a), Dict(b)) => {
+                let members = a.iter().zip(b.iter()).map(|((k, v), (q, w))| match (k, q) {
+                    (Str(k), Str(q)) if **k != **q => Some(false),
+                    (Str(_), Str(_)) => v.prints_as(w),
+                    // JSON writes numbers as keys like texts.
+                    _ if k.prints_as(q) == Some(true) => v.prints_as(w),
+                    _ => Option::None,
+                });
+                all_alike(members, a.len() == b.len())
+            }
+            (None, None) => Some(true),
+            // What is not plain, or is a list in JSON.
+            (Big(_) | Complex(..) | Bytes(_) | Tuple(_) | Set(_) | Printed(_), _)
+            | (_, Big(_) | Complex(..) | Bytes(_) | Tuple(_) | Set(_) | Printed(_)) => Option::None,
+            _ => Some(false),
+        }
+    }
+
+    /// Whether there is a NaN that was not there `before`, in the same object: such a one does not equal itself in a world that went
+    /// the same way, where it is another object.
+    pub(crate) fn has_new_nan(&self, before: Option<&Object>) -> bool {
+        let any = |now: &[Object], before: &[Object]| {
+            now.iter().enumerate().any(|(i, x)| x.has_new_nan(before.get(i)))
+        };
+        match (self, before) {
+            (Object::Str(_), _) => false,
+            (Object::Float(f), _) => f.is_nan(),
+            (Object::Complex(a, b), _) => a.is_nan() || b.is_nan(),
+            (now, Some(before)) if now.is(before) => false,
+            (Object::List(now) | Object::Tuple(now), Some(Object::List(before) | Object::Tuple(before))) => {
+                any(now, before)
+            }
+            (Object::List(now) | Object::Tuple(now) | Object::Set(now), _) => any(now, &[]),
+            (Object::Dict(now), before) => {
+                let before = match before {
+                    Some(Object::Dict(before)) => &before.0[..],
+                    _ => &[],
+                };
+                now.iter().enumerate().any(|(i, (key, value))| {
+                    let before = before.get(i);
+                    key.has_new_nan(before.map(|(key, _)| key))
+                        || value.has_new_nan(before.map(|(_, value)| value))
+                })
             }
             _ => false,
         }
@@ -268,6 +324,11 @@ impl Object {
             _ => false,
         }
     }
+}
+
+/// Whether what is made of these parts prints the same: the first part that is not known to do so decides.
+fn all_alike(mut parts: impl Iterator<Item = Option<bool>>, as_many: bool) -> Option<bool> {
+    parts.find(|alike| *alike != Some(true)).unwrap_or(Some(as_many))
 }
 
 /// Compares an integer with a float exactly.
@@ -341,6 +402,7 @@ impl From<&crate::value::Value> for Object {
             Value::Float(f) => Object::Float(*f),
             Value::Complex(a, b) => Object::Complex(*a, *b),
             Value::Bytes(b) => Object::Bytes(b[..].into()),
+            Value::Str(s) if s.len() <= SHORT => Object::Str(Text::Short(s.clone())),
             Value::Str(s) => Object::str(s),
             Value::List(v) => Object::List(all(v)),
             Value::Tuple(v) => Object::Tuple(all(v)),

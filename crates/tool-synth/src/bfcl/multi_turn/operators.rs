@@ -424,7 +424,7 @@ pub(crate) fn iterate(object: &Object) -> Fallible<Vec<Object>> {
         Object::List(v) | Object::Tuple(v) => Ok((**v).clone()),
         Object::Set(v) if v.len() > 1 => Err(Exception::unsupported("the order of a set's members")),
         Object::Set(v) => Ok((**v).clone()),
-        Object::Str(s) => Ok(s.chars().map(|c| Object::from(c.to_string())).collect()),
+        Object::Str(s) => Ok(s.chars().map(|c| Object::str(c.encode_utf8(&mut [0; 4]))).collect()),
         Object::Bytes(b) => Ok(b.iter().map(|b| Object::Int(*b as i64)).collect()),
         Object::Dict(d) => Ok(d.iter().map(|(k, _)| k.clone()).collect()),
         _ => Err(Exception::type_error(format!("'{}' object is not iterable", object.type_name()))),

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::error::{Exception, Fallible};
 use super::object::{Dict, Object, dict};
 use super::operators::{
     add_in_place, append, as_dict, contains, field, item, iterate, len, lower, set_item, to_int,
 };
 use super::signature::{Default::*, Method, m};
-use super::{Attributes, failure, or_default};
+use super::{Attributes, Scenario, failure, or_default};
 
 /// Its public methods.
 pub(super) const METHODS: &[Method] = &[
@@ -46,7 +48,7 @@ pub struct Posts {
 }
 
 impl Posts {
-    pub(super) fn load(scenario: &Dict) -> Fallible<Self> {
+    pub(super) fn load(scenario: &Scenario) -> Fallible<Self> {
         let mut tweets = Dict::default();
         for (key, tweet) in
             as_dict(&or_default(scenario, "tweets", || Dict::default().into()), "items")?.iter()
@@ -70,7 +72,7 @@ impl Posts {
     }
 
     pub(super) fn attributes(&self) -> Attributes<'_> {
-        vec![
+        smallvec![
             ("username", &self.username),
             ("password", &self.password),
             ("authenticated", &self.authenticated),

@@ -1,6 +1,6 @@
 //! Python's `random.Random`, seeded with an integer.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use num_bigint::BigInt;
 use rand_mt::Mt;
@@ -19,6 +19,16 @@ pub struct Random {
 }
 
 impl Random {
+    /// The generator with the seed of a class, which nearly all scenarios leave as it is. The first words of these seeds are constants,
+    /// and made once.
+    pub fn of_class(seed: i64) -> Self {
+        static KNOWN: LazyLock<[(i64, Random); 3]> = LazyLock::new(|| {
+            [141_053, 200_191, 1_053_520].map(|seed| (seed, Random::new(&BigInt::from(seed))))
+        });
+        let known = KNOWN.iter().find(|(known, _)| *known == seed);
+        known.map_or_else(|| Random::new(&BigInt::from(seed)), |(_, random)| random.clone())
+    }
+
     /// As `random.Random(seed)`: the key is the magnitude in words of 32 bits, the lowest first.
     pub fn new(seed: &BigInt) -> Self {
         let key: Arc<[u32]> = seed.magnitude().to_u32_digits().into();

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::check::{Task, Verdict};
-use super::decode::{Call, decode_prompted};
+use super::check::{Entry, Task, Verdict};
+use super::decode::{Call, decode_asked, decode_prompted};
 use super::long_context::{LongContext, SOURCE};
 use super::world::{Outcome, Settings};
+use crate::bfcl::Arena;
 use crate::bfcl::package::Package;
 use crate::error::{Error, Result};
 use crate::value::Value;
@@ -119,16 +120,28 @@ fn decode(raw: &Value) -> Option<Answer> {
 }
 
 /// The verdict on a record's answer alone, for timing: decoding and checking, no comparison. Unless the tasks are kept, its task is
-/// loaded and its ground truth executed anew.
-pub(crate) fn judge_record(tasks: &Tasks, record: &Value, case: usize, kept: bool) -> Option<Verdict> {
+/// loaded and its ground truth executed anew, as far as the verdict needs it.
+pub(crate) fn judge_record(
+    arena: &Arena,
+    tasks: &Tasks,
+    record: &Value,
+    case: usize,
+    kept: bool,
+) -> Option<Verdict> {
     let source = tasks.by_id.get(record.get("id")?.as_str()?)?;
-    let answer = decode(record.get("raw")?)?;
+    let turns = record.get("raw")?.as_list()?;
+    let asked = |turn: usize, asked: &mut Vec<_>| {
+        for step in turns[turn].as_list().unwrap_or_default() {
+            // What cannot be decoded asks nothing.
+            let _ = decode_asked(arena, step.as_str().unwrap_or_default(), asked);
+        }
+    };
     let model = format!("m{case}");
     if kept {
-        return Some(source.task.check(&answer, &model));
+        return Some(source.task.check_asked(arena, (turns.len(), asked), &model));
     }
-    let task = Task::new(&source.question, source.truth.clone(), &source.settings).ok()?;
-    Some(task.check(&answer, &model))
+    let entry = Entry::new(&source.question, source.truth.clone(), &source.settings).ok()?;
+    Some(entry.check_once(arena, (turns.len(), asked), &model))
 }
 
 /// The text as the corpus keeps it: long ones as the start of their digest.
@@ -177,6 +190,11 @@ impl Replay {
             return differences;
         };
         let verdict = task.check(&answer, &format!("m{case}"));
+        // An answer that comes alone has to get the same verdict.
+        let once = judge_record(&Arena::new(), &self.tasks, record, case, false);
+        if once.as_ref() != Some(&verdict) {
+            differ(format!("{id}: {verdict:?}, but {once:?} without keeping the task"));
+        }
         let ours = match &verdict {
             Verdict::Valid => ("valid", None),
             Verdict::Invalid { error, .. } => ("invalid", Some(error.name())),

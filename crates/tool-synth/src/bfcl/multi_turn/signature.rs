@@ -52,21 +52,49 @@ fn quoted_list(names: &[&str]) -> String {
     }
 }
 
+/// The arguments of a call by the parameters of its method.
+#[derive(Clone, Debug)]
+pub(crate) struct Arguments {
+    /// One for each parameter, its default where the call leaves it out.
+    pub values: Vec<Object>,
+    /// Bit `i` tells whether the call gives parameter `i`.
+    given: u32,
+}
+
+impl Arguments {
+    /// Whether the call gives parameter `i`.
+    pub fn gives(&self, i: usize) -> bool {
+        self.given >> i & 1 == 1
+    }
+
+    /// How many parameters the call gives.
+    pub fn given(&self) -> usize {
+        self.given.count_ones() as usize
+    }
+}
+
 impl Method {
-    /// The arguments in the order of the parameters; left-out ones are `None` in the option.
-    pub(crate) fn bind(
+    /// The place of a parameter.
+    pub(crate) fn parameter(&self, name: &str) -> Option<usize> {
+        self.parameters.iter().position(|(p, _)| *p == name)
+    }
+
+    /// The arguments by parameters.
+    pub(crate) fn bind<'k>(
         &self,
         class: &str,
         positional: Vec<Object>,
-        keywords: Vec<(&str, Object)>,
-    ) -> Fallible<Vec<Option<Object>>> {
+        keywords: impl IntoIterator<Item = (&'k str, Object)>,
+    ) -> Fallible<Arguments> {
         let title = || format!("{class}.{}()", self.name);
-        let given = positional.len();
-        let mut slots: Vec<Option<Object>> =
-            positional.into_iter().take(self.parameters.len()).map(Some).collect();
-        slots.resize(self.parameters.len(), None);
+        let most = self.parameters.len();
+        let surplus = positional.len().saturating_sub(most);
+        let mut values = positional;
+        values.truncate(most);
+        let mut given = (1u32 << values.len()) - 1;
+        values.resize_with(most, || Object::None);
         for (name, value) in keywords {
-            let Some(i) = self.parameters.iter().position(|(p, _)| *p == name) else {
+            let Some(i) = self.parameter(name) else {
                 if name == "self" {
                     return Err(Exception::type_error(format!(
                         "{} got multiple values for argument 'self'",
@@ -78,33 +106,42 @@ impl Method {
                     title()
                 )));
             };
-            if slots[i].is_some() {
+            if given >> i & 1 == 1 {
                 return Err(Exception::type_error(format!(
                     "{} got multiple values for argument '{name}'",
                     title()
                 )));
             }
-            slots[i] = Some(value);
+            given |= 1 << i;
+            values[i] = value;
         }
-        if given > self.parameters.len() {
-            let most = self.parameters.len() + 1;
+        if surplus > 0 {
             let optional = self.parameters.iter().filter(|(_, d)| !matches!(d, Default::Required)).count();
-            let takes =
-                if optional > 0 { format!("from {} to {most}", most - optional) } else { most.to_string() };
-            let plural = if most == 1 && optional == 0 { "" } else { "s" };
+            let takes = if optional > 0 {
+                format!("from {} to {}", most + 1 - optional, most + 1)
+            } else {
+                (most + 1).to_string()
+            };
+            let plural = if most == 0 && optional == 0 { "" } else { "s" };
             return Err(Exception::type_error(format!(
                 "{} takes {takes} positional argument{plural} but {} were given",
                 title(),
-                given + 1
+                most + surplus + 1
             )));
         }
-        let missing: Vec<&str> = self
-            .parameters
-            .iter()
-            .zip(&slots)
-            .filter(|((_, d), s)| s.is_none() && matches!(d, Default::Required))
-            .map(|((p, _), _)| *p)
-            .collect();
+        let mut missing: Vec<&str> = Vec::new();
+        for (i, (name, default)) in self.parameters.iter().enumerate() {
+            match default {
+                _ if given >> i & 1 == 1 => {}
+                Default::Required => missing.push(name),
+                Default::None => {}
+                Default::Str(s) => values[i] = Object::from(*s),
+                Default::Int(n) => values[i] = Object::Int(*n),
+                Default::Bool(b) => values[i] = Object::Bool(*b),
+                // Who needs to know that it is a shared one asks whether it was given.
+                Default::List => values[i] = Object::from(Vec::new()),
+            }
+        }
         if !missing.is_empty() {
             let plural = if missing.len() == 1 { "" } else { "s" };
             return Err(Exception::type_error(format!(
@@ -114,17 +151,6 @@ impl Method {
                 quoted_list(&missing)
             )));
         }
-        Ok(slots)
-    }
-
-    /// The default of parameter `i`; the shared list is the caller's to keep.
-    pub(crate) fn default(&self, i: usize) -> Object {
-        match self.parameters[i].1 {
-            Default::Required | Default::None => Object::None,
-            Default::Str(s) => Object::from(s),
-            Default::Int(n) => Object::Int(n),
-            Default::Bool(b) => Object::Bool(b),
-            Default::List => Object::from(Vec::new()),
-        }
+        Ok(Arguments { values, given })
     }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::error::{Exception, Fallible};
-use super::object::{Dict, Object, dict};
+use super::object::{Object, dict};
 use super::operators::{add_in_place, append, as_dict, field, gt, item, iterate, lower, lt, set_item};
 use super::signature::{Default::*, Method, m};
-use super::{Attributes, failure, or_default};
+use super::{Attributes, Scenario, failure, or_default};
 
 /// Its public methods.
 pub(super) const METHODS: &[Method] = &[
@@ -30,7 +32,7 @@ pub struct Tickets {
 }
 
 impl Tickets {
-    pub(super) fn load(scenario: &Dict) -> Self {
+    pub(super) fn load(scenario: &Scenario) -> Self {
         Tickets {
             ticket_queue: or_default(scenario, "ticket_queue", || Vec::new().into()),
             ticket_counter: or_default(scenario, "ticket_counter", || 1.into()),
@@ -39,7 +41,7 @@ impl Tickets {
     }
 
     pub(super) fn attributes(&self) -> Attributes<'_> {
-        vec![
+        smallvec![
             ("ticket_queue", &self.ticket_queue),
             ("ticket_counter", &self.ticket_counter),
             ("current_user", &self.current_user),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::dates;
 use super::error::Fallible;
 use super::long_context::LongContext;
@@ -13,7 +15,7 @@ use super::operators::{
 use super::random::Random;
 use super::signature::{Default::*, Method, m};
 use super::text::str_of;
-use super::{Attributes, failure, or_default, seeded};
+use super::{Attributes, Scenario, failure, or_default, seeded};
 
 /// Its public methods.
 pub(super) const METHODS: &[Method] = &[
@@ -114,7 +116,7 @@ fn default_orders() -> Object {
 }
 
 impl Trading {
-    pub(super) fn load(scenario: &Dict, long: Option<&Arc<LongContext>>) -> Fallible<Self> {
+    pub(super) fn load(scenario: &Scenario, long: Option<&Arc<LongContext>>) -> Fallible<Self> {
         let mut orders = Dict::default();
         for (key, order) in as_dict(&or_default(scenario, "orders", default_orders), "items")?.iter() {
             let digits = key.as_str().is_some_and(|k| !k.is_empty() && k.bytes().all(|b| b.is_ascii_digit()));
@@ -139,7 +141,7 @@ impl Trading {
     }
 
     pub(super) fn attributes(&self) -> Attributes<'_> {
-        vec![
+        smallvec![
             ("orders", &self.orders),
             ("account_info", &self.account_info),
             ("authenticated", &self.authenticated),

@@ -12,7 +12,7 @@ use super::operators::{
 };
 use super::random::Random;
 use super::signature::{Default::*, Method, m};
-use super::{Attributes, failure, or_default, seeded};
+use super::{Attributes, Scenario, failure, or_default, seeded};
 
 /// Its public methods.
 pub(super) const METHODS: &[Method] = &[
@@ -176,7 +176,11 @@ pub struct Travel {
 
 impl Travel {
     /// `today`: year, month and day, from which a traveller's age is counted.
-    pub(super) fn load(scenario: &Dict, long: Option<&Arc<LongContext>>, today: [i64; 3]) -> Fallible<Self> {
+    pub(super) fn load(
+        scenario: &Scenario,
+        long: Option<&Arc<LongContext>>,
+        today: [i64; 3],
+    ) -> Fallible<Self> {
         let mut public: [Object; 9] =
             std::array::from_fn(|i| {
                 or_default(scenario, NAMES[i], || {

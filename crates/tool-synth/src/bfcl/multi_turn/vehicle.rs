@@ -11,7 +11,7 @@ use super::operators::{
 };
 use super::random::Random;
 use super::signature::{Default::*, Method, m};
-use super::{Attributes, failure, or_default, seeded};
+use super::{Attributes, Scenario, failure, or_default, seeded};
 
 /// Its public methods.
 pub(super) const METHODS: &[Method] = &[
@@ -144,7 +144,7 @@ fn default_of(i: usize) -> Object {
 }
 
 impl Vehicle {
-    pub(super) fn load(scenario: &Dict, long: Option<&Arc<LongContext>>) -> Fallible<Self> {
+    pub(super) fn load(scenario: &Scenario, long: Option<&Arc<LongContext>>) -> Fallible<Self> {
         let mut public: [Object; PUBLIC] =
             std::array::from_fn(|i| or_default(scenario, NAMES[i].1, || default_of(i)));
         let locked =

@@ -11,17 +11,17 @@ use super::long_context::LongContext;
 use super::message::{self, Messages};
 use super::object::{Dict, Object};
 use super::posting::{self, Posts};
-use super::signature::Method;
+use super::signature::{Arguments, Method};
 use super::text::result_text;
 use super::ticket::{self, Tickets};
 use super::trading::{self, Trading};
 use super::travel::{self, Travel};
 use super::vehicle::{self, Vehicle};
-use super::{evaluate, math};
+use super::{Attributes, Scenario, evaluate, math};
 use crate::bfcl::Arena;
 use crate::bfcl::quick::python::plain_call;
-use crate::pyexpr;
-use crate::value::{Node, Value};
+use crate::pyexpr::{self, Expr};
+use crate::value::{Members, Node, Value};
 
 /// A simulated class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -185,10 +185,15 @@ impl World {
     pub fn new(classes: &[Class], scenario: &Value, settings: &Settings) -> Fallible<World> {
         let long = settings.long_context.as_ref();
         let mut instances = Vec::with_capacity(classes.len());
+        let nothing = Scenario::new();
         for &class in classes {
-            let given = scenario.get(class.name()).map_or_else(|| Dict::default().into(), Object::from);
-            let Object::Dict(given) = &given else {
-                return Err(Exception::unsupported(format!("a scenario of type {}", given.type_name())));
+            let given = match scenario.get(class.name()) {
+                None => &nothing,
+                Some(Value::Dict(given)) => given,
+                Some(other) => {
+                    let name = Object::from(other).type_name();
+                    return Err(Exception::unsupported(format!("a scenario of type {name}")));
+                }
             };
             let instance = match class {
                 Class::FileSystem => Instance::FileSystem(FileSystem::load(given, long.map(|l| &**l))?),
@@ -211,40 +216,50 @@ impl World {
         World { instances: self.instances.clone(), prefix: prefix.into() }
     }
 
+    /// Gives the instances another name.
+    pub(super) fn rename(&mut self, prefix: &str) {
+        self.prefix = prefix.into();
+    }
+
     /// Whether the world has an instance of the class.
     pub fn has(&self, class: Class) -> bool {
         self.instances.iter().any(|(c, _)| *c == class)
     }
 
+    /// The method of this name, if the world has an instance with it.
+    pub(super) fn find(&self, name: &str) -> Option<Found> {
+        find_method(name).filter(|found| self.has(found.class))
+    }
+
     /// Calls a method with evaluated arguments.
-    pub(super) fn call(
+    pub(super) fn call<'k>(
         &mut self,
         name: &str,
         positional: Vec<Object>,
-        keywords: Vec<(&str, Object)>,
+        keywords: impl IntoIterator<Item = (&'k str, Object)>,
     ) -> Fallible<Object> {
-        let found = find_method(name)
-            .filter(|f| self.has(f.class))
-            .ok_or_else(|| Exception::other(format!("name '{name}' is not defined")))?;
-        let bound = found.method.bind(found.class.name(), positional, keywords)?;
-        let mentions_left_out = name == "post_tweet" && bound[2].is_none();
-        let arguments: Vec<Object> = bound
-            .into_iter()
-            .enumerate()
-            .map(|(i, x)| x.unwrap_or_else(|| found.method.default(i)))
-            .collect();
-        let instance = self
-            .instances
-            .iter_mut()
-            .find(|(c, _)| *c == found.class)
-            .map(|(_, i)| i)
-            .expect("looked up above");
-        let a = &arguments[..];
+        let found = self.find(name).ok_or_else(|| undefined(name))?;
+        let arguments = found.method.bind(found.class.name(), positional, keywords)?;
+        self.apply(found, &arguments)
+    }
+
+    /// Fails as a name does that the world has no instance for.
+    pub(super) fn require(&self, found: Found) -> Fallible<()> {
+        if self.has(found.class) { Ok(()) } else { Err(undefined(found.method.name)) }
+    }
+
+    /// Calls a method with arguments by its parameters.
+    pub(super) fn apply(&mut self, found: Found, arguments: &Arguments) -> Fallible<Object> {
+        let name = found.method.name;
+        let instance = self.instances.iter_mut().find(|(c, _)| *c == found.class);
+        let (_, instance) = instance.ok_or_else(|| undefined(name))?;
+        let a = &arguments.values[..];
         match instance {
             Instance::FileSystem(x) => x.call(name, a),
             Instance::Math => math::call(name, a),
             Instance::Message(x) => x.call(name, a),
-            Instance::Posting(x) => x.call(name, a, mentions_left_out),
+            // Only posting a tweet looks whether the mentions were given, its third parameter.
+            Instance::Posting(x) => x.call(name, a, !arguments.gives(2)),
             Instance::Ticket(x) => x.call(name, a),
             Instance::Trading(x) => x.call(name, a),
             Instance::Travel(x) => x.call(name, a),
@@ -261,9 +276,7 @@ impl World {
         if let Some(result) = self.run_plain(call) {
             return result;
         }
-        let prepared = super::rewrite::prepare(call, &self.prefix, |name| {
-            find_method(name).filter(|f| self.has(f.class)).map(|f| f.class)
-        })?;
+        let prepared = super::rewrite::prepare(call, &self.prefix, |name| self.find(name).map(|f| f.class))?;
         let parsed = pyexpr::parse(&prepared).map_err(|_| {
             // The text of Python's syntax errors is not simulated.
             Exception::unsupported("text that is no Python expression")
@@ -276,18 +289,39 @@ impl World {
 
     /// Executes a call that has nothing to be rewritten and only named literals as arguments; nothing if it is another one.
     fn run_plain(&mut self, call: &str) -> Option<Fallible<Object>> {
-        if call.bytes().filter(|byte| *byte == b'(').count() != 1 {
+        if !has_one_bracket(call) {
             return None;
         }
         let arena = Arena::with_capacity(ROOM);
-        let (name, arguments) = plain_call(&arena, call)?;
-        find_method(name).filter(|found| self.has(found.class))?;
-        let named = arguments.iter().map(|(key, value)| match key {
-            Node::Str(key) => Some((*key, Object::from(value))),
-            _ => None,
-        });
-        let named = named.collect::<Option<Vec<_>>>()?;
-        Some(self.call(name, Vec::new(), named))
+        let (found, arguments) = self.read_plain(&arena, call)?;
+        Some(bind_members(found, arguments).and_then(|arguments| self.apply(found, &arguments)))
+    }
+
+    /// Such a call, if it has no more brackets than its own.
+    fn read_plain<'a>(&self, arena: &'a Arena, call: &'a str) -> Option<(Found, Members<'a>)> {
+        let (name, arguments) = plain_call(arena, call)?;
+        let named = arguments.iter().all(|(key, _)| matches!(key, Node::Str(_)));
+        self.find(name).filter(|_| named).map(|found| (found, arguments))
+    }
+
+    /// A call of one of the world's methods with literals, bound without executing anything; nothing if it is another one or its
+    /// arguments do not meet the parameters. Executing its text is the same, whatever the names of the instances.
+    pub(super) fn prepare(&self, arena: &Arena, call: &str) -> Option<(Found, Arguments)> {
+        if !has_one_bracket(call) {
+            return None;
+        }
+        if let Some((found, arguments)) = self.read_plain(arena, call) {
+            return Some((found, bind_members(found, arguments).ok()?));
+        }
+        let parsed = pyexpr::parse(call).ok().filter(|parsed| !super::rewrite::repeats_a_keyword(parsed))?;
+        let Expr::Call { function, arguments, keywords } = &parsed else { return None };
+        let Expr::Name(name) = &**function else { return None };
+        let found = self.find(name)?;
+        let literal = |e: &Expr| evaluate::literal(e).ok();
+        let positional = arguments.iter().map(literal).collect::<Option<Vec<_>>>()?;
+        let keywords = keywords.iter().map(|k| Some((k.name.as_deref()?, literal(&k.value)?)));
+        let keywords = keywords.collect::<Option<Vec<_>>>()?;
+        Some((found, found.method.bind(found.class.name(), positional, keywords).ok()?))
     }
 
     /// The compared state: for each class a dictionary of attributes; of files, the tree of their contents.
@@ -295,19 +329,10 @@ impl World {
         let mut all = Dict::default();
         for (class, instance) in &self.instances {
             let attributes = match instance {
-                Instance::FileSystem(x) => vec![("root", x.to_object())],
-                Instance::Math => Vec::new(),
-                Instance::Message(x) => owned(x.attributes()),
-                Instance::Posting(x) => owned(x.attributes()),
-                Instance::Ticket(x) => owned(x.attributes()),
-                Instance::Trading(x) => owned(x.attributes()),
-                Instance::Travel(x) => owned(x.attributes()),
-                Instance::Vehicle(x) => owned(x.attributes()),
+                Instance::FileSystem(x) => Dict(vec![("root".into(), x.to_object())]),
+                other => Dict(other.attributes().iter().map(|(k, v)| ((*k).into(), (*v).clone())).collect()),
             };
-            all.insert(
-                class.name().into(),
-                Dict(attributes.into_iter().map(|(k, v)| (Object::from(k), v)).collect()).into(),
-            );
+            all.insert(class.name().into(), attributes.into());
         }
         Value::from(&Object::from(all))
     }
@@ -317,17 +342,14 @@ impl World {
     /// # Errors
     /// If the comparison would not end in Python either (a directory copied into itself).
     pub fn difference(&self, other: &World) -> Fallible<Option<Class>> {
-        for ((class, a), (_, b)) in self.instances.iter().zip(&other.instances) {
+        for ((class, a), (twin, b)) in self.instances.iter().zip(&other.instances) {
             let same = match (a, b) {
                 (Instance::FileSystem(a), Instance::FileSystem(b)) => a.same_state(b)?,
-                (Instance::Math, Instance::Math) => true,
-                (Instance::Message(a), Instance::Message(b)) => a.attributes() == b.attributes(),
-                (Instance::Posting(a), Instance::Posting(b)) => a.attributes() == b.attributes(),
-                (Instance::Ticket(a), Instance::Ticket(b)) => a.attributes() == b.attributes(),
-                (Instance::Trading(a), Instance::Trading(b)) => a.attributes() == b.attributes(),
-                (Instance::Travel(a), Instance::Travel(b)) => a.attributes() == b.attributes(),
                 (Instance::Vehicle(a), Instance::Vehicle(b)) => a.same_state(b),
-                _ => false,
+                (a, b) => {
+                    let (a, b) = (a.attributes(), b.attributes());
+                    class == twin && a.iter().zip(&b).all(|((_, a), (_, b))| a == b)
+                }
             };
             if !same {
                 return Ok(Some(*class));
@@ -335,10 +357,61 @@ impl World {
         }
         Ok(None)
     }
+
+    /// Whether another world that came from the same `start` by the same calls would compare as equal. It is so nearly always; but
+    /// a NaN that a call made equals no other.
+    ///
+    /// # Errors
+    /// As [`difference`](Self::difference) with that world.
+    pub(super) fn equals_its_twin(&self, start: &World) -> Fallible<bool> {
+        for ((_, now), (_, before)) in self.instances.iter().zip(&start.instances) {
+            let same = match (now, before) {
+                (Instance::FileSystem(now), Instance::FileSystem(before)) => now.equals_its_twin(before)?,
+                (now, before) => now
+                    .attributes()
+                    .iter()
+                    .zip(before.attributes())
+                    .all(|((_, now), (_, before))| !now.has_new_nan(Some(before))),
+            };
+            if !same {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
-fn owned(attributes: super::Attributes<'_>) -> Vec<(&'static str, Object)> {
-    attributes.into_iter().map(|(k, v)| (k, v.clone())).collect()
+impl Instance {
+    /// The compared attributes of what is no file system.
+    fn attributes(&self) -> Attributes<'_> {
+        match self {
+            Instance::FileSystem(_) | Instance::Math => Attributes::new(),
+            Instance::Message(x) => x.attributes(),
+            Instance::Posting(x) => x.attributes(),
+            Instance::Ticket(x) => x.attributes(),
+            Instance::Trading(x) => x.attributes(),
+            Instance::Travel(x) => x.attributes(),
+            Instance::Vehicle(x) => x.attributes(),
+        }
+    }
+}
+
+fn undefined(name: &str) -> Exception {
+    Exception::other(format!("name '{name}' is not defined"))
+}
+
+/// Whether the bracket of the call is the only one. Before another one there may be a method's name, which is rewritten.
+pub(super) fn has_one_bracket(call: &str) -> bool {
+    call.bytes().filter(|byte| *byte == b'(').count() == 1
+}
+
+/// Named arguments by the parameters of a method.
+pub(super) fn bind_members(found: Found, members: Members<'_>) -> Fallible<Arguments> {
+    let named = members.iter().filter_map(|(key, value)| match key {
+        Node::Str(key) => Some((*key, Object::from(value))),
+        _ => None,
+    });
+    found.method.bind(found.class.name(), Vec::new(), named)
 }
 
 pub(super) fn outcome(result: Fallible<Object>) -> Outcome {

@@ -160,7 +160,8 @@ def single_turn(corpus, scale):
     conversions(corpus, times(5000))
     for at in range(times(1500)):
         r = corpus.random("normalised", at)
-        text = "".join(r.choice("aZ9 ,./-_*^'\"\\\t\n:;\u00c9\u0130\u1e9e\u03a3\u03c3\u212a\ufb01\u01c5\u2160\u0410\u3000\u2019\U00010400\U0001f99c") for _ in range(r.randrange(16)))
+        letters = "aZ9 ,./-_*^'\"\\\t\n:;\u00c9\u0130\u1e9e\u03a3\u03c3\u212a\ufb01\u01c5\u2160\u0410\u3000\u2019\U00010400\U0001f99c"
+        text = "".join(r.choice(letters) for _ in range(r.randrange(16)))
         corpus.write({"kind": "std", "in": text, "o": ast_checker.standardize_string(text)})
 
 
@@ -428,7 +429,7 @@ def write_turns(corpus, worlds, question, truth, category, raw, number):
     record = {"kind": "mt", "id": question["id"], "raw": raw}
     texts = [text for turn in raw for text in turn]
     if any(map(leans_on_module, texts)):
-        raise Excluded("an operation on names")
+        raise Excluded("an operation that is not computed")
     steps_of_calls = [calls_of(text) for text in texts]
     for call in (call for calls in steps_of_calls for call in calls or []):
         check_modelled(call)

@@ -5,12 +5,12 @@
 
 Made for bfcl-eval 2026.3.23 (Python 3.11, installed without dependencies beside tree_sitter 0.21.3, tree-sitter-java 0.21.0,
 tree-sitter-javascript 0.21.4, mpmath 1.4.1; what is installed of it is VENV). What the evaluation imports and does not use here is stubbed.
-A seed makes the same bytes each time (but for multiple turns, in which ages are counted on the day); at scale 1 there are about 60,000 records of
-single turns, or with `--multi-turn` 7,700 of several turns.
+A seed makes the same bytes each time (but of several turns only on one day, as ages are counted in them); at scale 1 there are about 61,500
+records of single turns, or with `--multi-turn` 7,700 of several turns.
 
-Answers are made by `corpus_answers.py` from the package's expected ones, from changed expectations and from made-up functions, and put to
-the package by `corpus_official.py`. How many there are, and which of the official error types they reach, is printed at the end. A corpus
-holds rows of the benchmark and stays outside this repository.
+Answers are made by `corpus_answers.py` from the package's expected ones, from changed expectations and from made-up functions, written by
+`corpus_texts.py`, and put to the package by `corpus_official.py`. How many there are, and which of the official error types they reach, is
+printed at the end. A corpus holds rows of the benchmark and stays outside this repository.
 
 Records are JSON lines, the values in them in the lossless form of `src/value/encode.rs`: `entry` (functions and expected calls under an id),
 `case` (an answer, its official decoding and verdict), `conv` (a value as the Java or JavaScript converter gives it), `std` (a text and its
@@ -30,6 +30,7 @@ import re
 import time
 
 import corpus_answers as answers
+import corpus_texts as texts
 # Before the package, of which it stubs parts.
 from corpus_official import Corpus, Excluded, Prompted, encode, leans_on_module, lines
 from bfcl_eval.constants.eval_config import POSSIBLE_ANSWER_PATH, PROMPT_PATH
@@ -75,14 +76,15 @@ def python_answer(calls, r):
     for _, arguments in calls:
         for argument in arguments:
             if r.random() < 0.04:
-                argument[1] = answers.Written(answers.python_expression(r))
-    text = answers.python_calls(calls, r)
-    return answers.dressed(text, r) if r.random() < 0.25 else text
+                argument[1] = answers.Written(texts.python_expression(r))
+    text = texts.python_calls(calls, r)
+    return texts.dressed(text, r) if r.random() < 0.25 else text
 
 
 def source_answer(calls, entry, r):
-    text = answers.source_calls(calls, entry["function"], entry["cat"].removeprefix("simple_"), r)
-    return answers.dressed(text, r) if r.random() < 0.2 else text
+    text = texts.source_calls(calls, entry["function"], entry["cat"].removeprefix("simple_"), r)
+    text = texts.dressed(text, r) if r.random() < 0.2 else text
+    return texts.edited(text, r) if r.random() < 0.2 else text
 
 
 def native_answer(calls, entry, r):
@@ -90,12 +92,12 @@ def native_answer(calls, entry, r):
     for name, arguments in calls:
         if entry["cat"] in SOURCE:
             # These have to be text; native models write the source of the value.
-            write = answers.java if entry["cat"] == "simple_java" else answers.javascript
+            write = texts.java if entry["cat"] == "simple_java" else texts.javascript
             types_ = {key: one for function in entry["function"] for key, one in function["parameters"]["properties"].items()}
             as_source = lambda key, value: value if isinstance(value, str) or r.random() < 0.1 else write(
                 value, types_.get(key, {}).get("type"), types_.get(key, {}).get("items", {}).get("type"), r)
             arguments = [[key, as_source(key, value)] for key, value in arguments]
-        raw.append([name.replace(".", "_") if r.random() < 0.9 else name, answers.json_arguments(arguments, r)])
+        raw.append([name.replace(".", "_") if r.random() < 0.9 else name, texts.json_arguments(arguments, r)])
     return raw
 
 
@@ -103,7 +105,7 @@ def format_answer(calls, ret, tag, r):
     if ret == "python":
         text = python_answer(calls, r)
     else:
-        text = answers.json_calls(calls, r) if ret == "json" else answers.xml_calls(calls, ret == "verbose_xml", r)
+        text = texts.json_calls(calls, r) if ret == "json" else texts.xml_calls(calls, ret == "verbose_xml", r)
     if tag and r.random() < 0.95:
         text = answers.some(r, [f"<TOOLCALL>{text}</TOOLCALL>"] * 6 + [
             f"<TOOLCALL>\n{text}\n</TOOLCALL>\n", f"Now: <TOOLCALL>{text}</TOOLCALL>", f"<TOOLCALL>{text}</TOOLCALL><TOOLCALL>{text}</TOOLCALL>",
@@ -170,14 +172,15 @@ def expressions(corpus, number):
     function = {"name": "f", "parameters": {"type": "dict", "properties": {"x": {"type": "any"}, "y": {"type": "any"}}, "required": ["x"]}}
     for at in range(number):
         r = corpus.random("expressions", at)
-        language, expression = r.choice([("python", answers.python_expression)] * 4 + [("java", answers.java_expression),
-            ("javascript", answers.javascript_expression)])
+        language, expression = r.choice([("python", texts.python_expression)] * 4 + [
+            ("java", texts.java_expression), ("javascript", texts.javascript_expression),
+        ])
         entry = {"id": f"expression_{language}", "cat": f"simple_{language}", "function": [function],
             "ground_truth": [{"f": {"x": ["a", "name", "1"], "y": ["", "b"]}}]}
         text = f"f(x={expression(r)}" + r.choice([")", f", y={expression(r)})"])
         text += r.choice(["", "", "", "", ".g()", "()", "[0]", "[0].g(y=1)", ".g", "(y=2)"])
         text = r.choice(["[%s]", "[%s]", "[%s]", "%s", "[h(z=%s)]", "[%s, h()]", "[%s,]"]).replace("%s", text)
-        corpus.case("ast", entry, answers.edited(text, r) if r.random() < 0.15 else text, language)
+        corpus.case("ast", entry, texts.edited(text, r) if r.random() < 0.15 else text, language)
 
 
 def made_up(corpus, number, names):
@@ -201,7 +204,7 @@ def made_up(corpus, number, names):
                 ret = r.choice(["json", "verbose_xml", "concise_xml"])
                 corpus.case("ast", entry, format_answer(calls, ret, False, r), ret)
             else:
-                corpus.case("ast", entry, answers.python_calls(calls, r))
+                corpus.case("ast", entry, texts.python_calls(calls, r))
 
 
 def relevance(corpus, number, python, names):
@@ -211,11 +214,11 @@ def relevance(corpus, number, python, names):
         kind = r.random()
         if kind < 0.4:
             text = r.choice(CHAT)
-            text = answers.edited(text, r) if r.random() < 0.5 else text
+            text = texts.edited(text, r) if r.random() < 0.5 else text
         elif kind < 0.6:
             text = r.choice([" ", ", ", "(", ")", "\n"]).join(r.sample(answers.WORDS + answers.PHRASES, r.randrange(1, 5)))
         elif kind < 0.75:
-            text = answers.python_expression(r)
+            text = texts.python_expression(r)
         else:
             text = python_answer(faults(answers.expected(entry["ground_truth"], r), entry, names, r), r)
         corpus.case("rel", None, text, category=r.choice(RELEVANCE))
@@ -229,10 +232,10 @@ def conversions(corpus, number):
         kind = r.choice(kinds + ["Array", "ArrayList", "HashMap"] * 4 if language == "java" else kinds + ["array", "dict"] * 4 + ["null"])
         item = r.choice([None, *kinds, *kinds]) if kind in ("Array", "ArrayList", "array", "HashMap") else None
         value = answers.typed(r.choice([kind, kind, r.choice(kinds)]), r, item)
-        write = answers.java if language == "java" else answers.javascript
+        write = texts.java if language == "java" else texts.javascript
         text = write(value, kind, item, r)
         for _ in range(r.choice([0, 0, 1, 2])):
-            text = answers.edited(text, r, " ,.;:\"'{}[]()<>\n\t-+0LlfFn\u0664\u00a0\\")
+            text = texts.edited(text, r, " ,.;:\"'{}[]()<>\n\t-+0LlfFn\u0664\u00a0\\")
         converter = java_type_converter if language == "java" else js_type_converter
         with contextlib.redirect_stdout(io.StringIO()):
             try:
@@ -299,7 +302,7 @@ def read_call(text):
 
 def write_call(call, r, usual=0.8):
     name, arguments = call
-    write = lambda value: answers.python(value, r) if r.random() > usual or isinstance(value, answers.Written) else repr(value)
+    write = lambda value: texts.python(value, r) if r.random() > usual or isinstance(value, answers.Written) else repr(value)
     return f"{name}({', '.join((f'{key}=' if key else '') + write(value) for key, value in arguments)})"
 
 
@@ -381,9 +384,9 @@ def steps(turn, r):
     if len(turn) > 1 and r.random() < 0.3:
         cut = r.randrange(1, len(turn))
         parts = [turn[:cut], turn[cut:]]
-    texts = [f"[{', '.join(write_call(call, r) for call in part)}]" for part in parts]
-    texts = [answers.dressed(text, r) if r.random() < 0.05 else text for text in texts]
-    return texts + r.choice([[], [], [], ["Done."], ["[]"], ["", "f(x"]])
+    found = [f"[{', '.join(write_call(call, r) for call in part)}]" for part in parts]
+    found = [texts.dressed(text, r) if r.random() < 0.05 else text for text in found]
+    return found + r.choice([[], [], [], ["Done."], ["[]"], ["", "f(x"]])
 
 
 def multi_turn(corpus, scale):
@@ -427,10 +430,10 @@ def write_turns(corpus, worlds, question, truth, category, raw, number):
     """Asks for the verdict on an answer and for the results of its calls in a world of its own. Worlds are named by the number of the case,
     which shows in some results."""
     record = {"kind": "mt", "id": question["id"], "raw": raw}
-    texts = [text for turn in raw for text in turn]
-    if any(map(leans_on_module, texts)):
+    in_order = [text for turn in raw for text in turn]
+    if any(map(leans_on_module, in_order)):
         raise Excluded("an operation that is not computed")
-    steps_of_calls = [calls_of(text) for text in texts]
+    steps_of_calls = [calls_of(text) for text in in_order]
     for call in (call for calls in steps_of_calls for call in calls or []):
         check_modelled(call)
     with contextlib.redirect_stdout(io.StringIO()):

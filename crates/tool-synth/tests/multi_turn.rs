@@ -200,3 +200,26 @@ proptest! {
         let _ = decode_prompted(&text);
     }
 }
+
+#[test]
+fn a_name_before_a_point_is_not_defined() {
+    let mut world = World::new(&[Class::Math], &Value::None, &settings()).unwrap();
+    for (call, name) in
+        [("MathAPI.add(a=1, b=2)", "MathAPI"), ("self.x.add(a=1)", "self"), ("a.b(c=add(d=1))", "a")]
+    {
+        let text = format!("Error during execution: name '{name}' is not defined");
+        assert_eq!(world.execute(call), Outcome::Text(text), "{call}");
+    }
+    // But where the official module has it.
+    for call in ["json.dumps(obj=1)", "module.x(a=1)", "[].append(x=1)"] {
+        assert!(matches!(world.execute(call), Outcome::Unsupported(_)), "{call}");
+    }
+}
+
+#[test]
+fn bytes_are_read_as_numbers_where_text_is() {
+    let mut world = World::new(&[Class::Vehicle], &Value::None, &settings()).unwrap();
+    let call = "setCruiseControl(speed=65, activate=True, distanceToNextVehicle=b'ab')";
+    let text = "Error during execution: could not convert string to float: b'ab'";
+    assert_eq!(world.execute(call), Outcome::Text(text.into()));
+}

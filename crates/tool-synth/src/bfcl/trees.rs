@@ -217,7 +217,7 @@ mod tests {
         out: String,
     }
 
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 15] = [
         "a",
         "key",
         "Foo",
@@ -232,6 +232,7 @@ mod tests {
         "undefined",
         "int",
         "yield",
+        "é",
     ];
     const TEXTS: [&str; 20] = [
         "\"x\"",
@@ -500,6 +501,17 @@ mod tests {
             assert_agreement(&source, java::decode(&arena, &source), java_by_grammar)?;
             assert_agreement(&source, javascript::decode(&arena, &source), javascript_by_grammar)?;
         }
+    }
+
+    #[test]
+    fn the_parts_of_a_name_are_sliced_apart() {
+        let source = "Größe.of.höhe(width=1, height=20)";
+        let read = java::decode(&Bump::new(), source).map(|known| match known {
+            Known::Value(value) => Some(value.to_value()),
+            Known::Failure => None,
+        });
+        // Byte offsets count as characters, so that what comes after two letters of two bytes is sliced two places on.
+        assert_eq!(read, Some(java_by_grammar(source)));
     }
 
     /// A test that never compares anything would pass.

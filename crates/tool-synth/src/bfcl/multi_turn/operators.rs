@@ -431,18 +431,27 @@ pub(crate) fn iterate(object: &Object) -> Fallible<Vec<Object>> {
     }
 }
 
+/// The text that may hold a number; of bytes, whose digits are ASCII alone.
+fn digits(object: &Object) -> Option<&str> {
+    match object {
+        Object::Str(s) => Some(&**s),
+        Object::Bytes(b) => std::str::from_utf8(b).ok().filter(|s| s.is_ascii()),
+        _ => None,
+    }
+}
+
 /// `float(object)`.
 pub(crate) fn to_float(object: &Object) -> Fallible<f64> {
     match object {
-        Object::Str(s) => crate::value::text::parse_float(s).ok_or_else(|| {
-            Exception::value_error(format!(
-                "could not convert string to float: {}",
-                super::text::repr(object)
-            ))
-        }),
-        Object::Bytes(_) | Object::Printed(_) => {
-            Err(Exception::unsupported("float() of bytes or of an mpmath or decimal result"))
+        Object::Str(_) | Object::Bytes(_) => {
+            digits(object).and_then(crate::value::text::parse_float).ok_or_else(|| {
+                Exception::value_error(format!(
+                    "could not convert string to float: {}",
+                    super::text::repr(object)
+                ))
+            })
         }
+        Object::Printed(_) => Err(Exception::unsupported("float() of an mpmath or decimal result")),
         _ => real(object).unwrap_or_else(|| {
             Err(Exception::type_error(format!(
                 "float() argument must be a string or a real number, not '{}'",
@@ -461,16 +470,14 @@ pub(crate) fn to_int(object: &Object) -> Fallible<Object> {
         }
         Object::Float(f) => Ok(num_traits::FromPrimitive::from_f64(f.trunc())
             .map_or(Object::Int(0), |b: BigInt| Object::from(b))),
-        Object::Str(s) => match crate::value::text::parse_int(s) {
+        Object::Str(_) | Object::Bytes(_) => match digits(object).and_then(crate::value::text::parse_int) {
             Some(i) => Ok(Object::from(&crate::value::Value::Int(i))),
             None => Err(Exception::value_error(format!(
                 "invalid literal for int() with base 10: {}",
                 super::text::repr(object)
             ))),
         },
-        Object::Bytes(_) | Object::Printed(_) => {
-            Err(Exception::unsupported("int() of bytes or of an mpmath or decimal result"))
-        }
+        Object::Printed(_) => Err(Exception::unsupported("int() of an mpmath or decimal result")),
         _ => object.integer().map(Object::from).ok_or_else(|| {
             Exception::type_error(format!(
                 "int() argument must be a string, a bytes-like object or a real number, not '{}'",

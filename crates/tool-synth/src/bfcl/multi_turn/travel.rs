@@ -492,7 +492,7 @@ fn flight_cost(from: &Object, to: &Object, date: &Object, class: &Object) -> Fal
         let Object::Str(c) = &c else { return Err(Exception::attribute(&c, "isdigit")) };
         if c.chars().all(|c| crate::value::text::digit_value(c).is_some()) && !c.is_empty() {
             sum += c.chars().filter_map(crate::value::text::digit_value).sum::<u32>();
-        } else if !c.is_ascii() && c.chars().any(char::is_numeric) {
+        } else if c.chars().any(|c| !c.is_ascii() && c.is_numeric()) {
             return Err(Exception::unsupported("digits that are no decimals"));
         }
     }

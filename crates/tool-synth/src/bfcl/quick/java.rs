@@ -124,7 +124,7 @@ impl<'a> Java<'a> {
     fn call(&mut self) -> Option<(Node<'a>, bool)> {
         let start = self.source.at;
         self.dotted_name()?;
-        let name = self.text(start, self.source.at);
+        let name = self.call_name(start, self.source.at);
         if !self.source.accept(b'(') {
             return None;
         }
@@ -150,6 +150,20 @@ impl<'a> Java<'a> {
         let arguments = dictionary(self.arena, &mut arguments, 0);
         self.raises |= arguments.len() < count;
         Some((call_in(self.arena, Node::Str(name), Node::Dict(arguments)), assigned))
+    }
+
+    /// The name of a call: the official decoder slices the object and the method apart, and puts a dot between them.
+    fn call_name(&self, start: usize, end: usize) -> &'a str {
+        let dot = self.source.text[start..end].rfind('.').map(|dot| start + dot);
+        match dot {
+            Some(dot) if !self.ascii => {
+                let mut name = String::from_str_in(self.text(start, dot), self.arena);
+                name.push('.');
+                name.push_str(self.text(dot + 1, end));
+                name.into_bump_str()
+            }
+            _ => self.text(start, end),
+        }
     }
 
     /// A name with dots in it. Returns whether it is one without.

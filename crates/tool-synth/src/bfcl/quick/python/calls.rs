@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
                     return self.operand();
                 }
                 "lambda" if self.ignored == 0 && !self.literal => {
-                    self.skip_rest()?;
+                    self.skip_rest(true)?;
                     return Ok(self.valueless());
                 }
                 "lambda" | "not" | "await" | "yield" | "async" => return Err(Stop::Unsure),

@@ -1,6 +1,6 @@
 //! Walking over what is no argument, and telling what is no expression at all.
 
-use super::{Read, Reader, Stop};
+use super::{Read, Reader, Stop, WORD, is};
 use crate::pyexpr::lex::is_expression_keyword;
 
 impl Reader<'_> {
@@ -22,16 +22,19 @@ impl Reader<'_> {
         if self.ignored > 0 {
             return Err(Stop::Unsure);
         }
-        self.skip_rest()
+        self.skip_rest(false)
     }
 
-    /// Walks to the next comma or closing bracket, over something that is no argument.
-    pub(super) fn skip_rest(&mut self) -> Read<()> {
+    /// Walks to the next comma or closing bracket, over something that is no argument. With `lambda` it began with that word. A comma
+    /// among the parameters of a lambda ends nothing, and behind the colon of a key comes more; the grammar has to walk over these.
+    pub(super) fn skip_rest(&mut self, lambda: bool) -> Read<()> {
         self.fails = true;
         let mut depth = 0;
+        // Lambdas whose colon is still to come.
+        let mut open = usize::from(lambda);
         loop {
             match self.peek() {
-                b',' if depth == 0 => return Ok(()),
+                b',' if depth == 0 => return if open == 0 { Ok(()) } else { Err(Stop::Unsure) },
                 b')' | b']' | b'}' if depth == 0 => return Ok(()),
                 b'(' | b'[' | b'{' => depth += 1,
                 b')' | b']' | b'}' => depth -= 1,
@@ -43,6 +46,14 @@ impl Reader<'_> {
                     return if depth == 0 { Ok(()) } else { Err(Stop::Wrong) };
                 }
                 b'#' | b'\\' | b'\r' | 0 => return Err(Stop::Unsure),
+                b':' if depth == 0 && open == 0 => return Err(Stop::Unsure),
+                b':' if depth == 0 => open -= 1,
+                b'l' if depth == 0
+                    && self.word_at(self.at) == "lambda"
+                    && !is(self.bytes[self.at - 1], WORD) =>
+                {
+                    open += 1;
+                }
                 _ => {}
             }
             self.at += 1;

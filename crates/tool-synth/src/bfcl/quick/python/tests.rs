@@ -142,6 +142,8 @@ const PIECES: &[&str] = &[
     "x == 1",
     "[1, 2][0]",
     "f'{x}' 'y'",
+    "lambda x, y=1: 1",
+    "1 or lambda *x, y: 2",
 ];
 const VALUES: usize = 56;
 
@@ -228,6 +230,21 @@ fn the_quick_reader_takes_the_usual_answers() {
 fn a_prefix_of_text_behind_stars_is_no_name() {
     for text in ["f(**rb'x')", "f(*b'x', y=1)", "f(**r'x')"] {
         assert!(decode(&Bump::new(), text).is_none(), "{text}");
+    }
+}
+
+#[test]
+fn commas_among_the_parameters_of_a_lambda_end_nothing() {
+    // The arguments of these calls do not count, so that the answers decode.
+    for text in [
+        "[f(x=lambda y, z=1: 1).g()]",
+        "[f(x=1 or lambda *y, **z: 1).g()]",
+        "[f(x={lambda: 1: 2, 'k': 3}).g()]",
+        "[f(x={1, lambda y, z: 2}).g()]",
+        "[f(x=g(a=lambda y, z=1: 2)[0])]",
+    ] {
+        assert!(decode(&Bump::new(), text).is_none(), "{text}");
+        assert!(decode_python(text).is_some(), "{text}");
     }
 }
 

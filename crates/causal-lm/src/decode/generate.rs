@@ -136,7 +136,9 @@ pub fn generate<M: Decoder, P: AsRef<[u32]>, C: Constraint>(
 /// [`Error::Sequence`] if a logit is NaN or infinite from above; [`Error::Config`] if a token is allowed that has none.
 pub(super) fn check(row: usize, written: usize, logits: &[f32], allowed: Option<&[u32]>) -> Result<()> {
     // Logits of minus infinity are tokens that cannot come.
-    if let Some((token, logit)) = logits.iter().enumerate().find(|(_, logit)| !(**logit < f32::INFINITY)) {
+    if let Some((token, logit)) =
+        logits.iter().enumerate().find(|(_, logit)| logit.is_nan() || **logit == f32::INFINITY)
+    {
         let what = format!("the logit of token {token} is {logit} after {written} generated tokens");
         return Err(Error::sequence(row, what));
     }

@@ -6,7 +6,7 @@
 //!   metrics.jsonl           one line an epoch, as it goes
 //!   checkpoint.safetensors  what a run that was cut off goes on from; always whole
 //!   result.json             at the end
-//!   …                       files of the run's own ([`RunFolder::write_file`]), listed in .own-files
+//!   …                       files that a run writes besides, by their names in .own-files; they go when it is replaced
 //! ```
 //!
 //! A process can be killed at any moment: files that matter are replaced as a whole ([`replace_file`]), a half-written

@@ -72,17 +72,7 @@ pub fn load_model(folder: impl AsRef<Path>, device: &Device) -> Result<CausalLm>
     let mut tensors = BTreeMap::new();
     let mut from = folder.join(WEIGHTS);
     if !from.exists() && index.exists() {
-        let value = read_json(&index)?;
-        let map = value.get("weight_map").and_then(Value::as_object);
-        let map = map.ok_or_else(|| Error::format(&index, "has no object weight_map"))?;
-        let mut shards: Vec<&str> = Vec::new();
-        for (name, shard) in map {
-            let shard = shard.as_str().filter(|shard| !shard.contains(['/', '\\']));
-            shards.push(shard.ok_or_else(|| Error::format(&index, format!("{name} has no file name")))?);
-        }
-        shards.sort_unstable();
-        shards.dedup();
-        for shard in shards {
+        for shard in indexed_shards(&index)? {
             tensors.append(&mut read_tensors(&folder.join(shard))?);
         }
         from = index;
@@ -104,10 +94,10 @@ pub fn load_model(folder: impl AsRef<Path>, device: &Device) -> Result<CausalLm>
 }
 
 /// Writes `config.json` and `model.safetensors`, in the type of the parameters. Adapters are not written; merge them
-/// first or save them on their own.
+/// first or save them on their own. The weights of a model that was saved here before go, whichever form they have.
 ///
 /// # Errors
-/// [`Error::Core`] if a file cannot be written.
+/// [`Error::Core`] if a file cannot be written or removed.
 pub fn save_model(model: &CausalLm, folder: impl AsRef<Path>) -> Result<()> {
     save_model_in_shards(model, folder, usize::MAX)
 }
@@ -139,9 +129,16 @@ pub fn save_model_in_shards(model: &CausalLm, folder: impl AsRef<Path>, bytes: u
     if model.dtype() == burn::tensor::DType::BF16 {
         config["torch_dtype"] = json!("bfloat16");
     }
+    let (weights, index) = (folder.join(WEIGHTS), folder.join(INDEX));
+    // Of an index that cannot be read nobody knows the shards, and without it nobody reads them.
+    let mut old_shards = indexed_shards(&index).unwrap_or_default();
+    old_shards.retain(|shard| shard.ends_with(".safetensors"));
     write_json(&folder.join(CONFIG), &config)?;
     if let [only] = shards.as_slice() {
-        return write_tensors(&folder.join(WEIGHTS), only);
+        write_tensors(&weights, only)?;
+        // The other form would be the model that was here before.
+        remove(&index)?;
+        return old_shards.iter().try_for_each(|shard| remove(&folder.join(shard)));
     }
     let mut map = serde_json::Map::new();
     for (at, shard) in shards.iter().enumerate() {
@@ -149,5 +146,33 @@ pub fn save_model_in_shards(model: &CausalLm, folder: impl AsRef<Path>, bytes: u
         write_tensors(&folder.join(&file), shard)?;
         map.extend(shard.iter().map(|(name, _)| (name.clone(), json!(file))));
     }
-    write_json(&folder.join(INDEX), &json!({ "metadata": { "total_size": total }, "weight_map": map }))
+    let new_shards: Vec<String> = map.values().filter_map(Value::as_str).map(str::to_owned).collect();
+    write_json(&index, &json!({ "metadata": { "total_size": total }, "weight_map": map }))?;
+    // What is read first would be the model that was here before.
+    remove(&weights)?;
+    let mut left = old_shards.iter().filter(|shard| !new_shards.contains(shard));
+    left.try_for_each(|shard| remove(&folder.join(shard)))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(io(path, source)),
+        _ => Ok(()),
+    }
+}
+
+/// The files that the index of shards at `path` names, each once.
+fn indexed_shards(path: &Path) -> Result<Vec<String>> {
+    let value = read_json(path)?;
+    let map = value.get("weight_map").and_then(Value::as_object);
+    let map = map.ok_or_else(|| Error::format(path, "has no object weight_map"))?;
+    let mut shards: Vec<String> = Vec::new();
+    for (name, shard) in map {
+        let shard = shard.as_str().filter(|shard| !shard.contains(['/', '\\']));
+        let shard = shard.ok_or_else(|| Error::format(path, format!("{name} has no file name")))?;
+        shards.push(shard.to_owned());
+    }
+    shards.sort_unstable();
+    shards.dedup();
+    Ok(shards)
 }

@@ -90,6 +90,39 @@ fn models_saved_here_load_here_in_one_file_and_in_shards() {
 }
 
 #[test]
+fn a_model_saved_over_another_is_the_one_that_loads() {
+    let [first, second] =
+        ["qwen2", "llama3"].map(|name| (golden(name), load_model(folder(name), &Device::flex()).unwrap()));
+    let place = tempfile::tempdir().unwrap();
+    let loads = |golden: &Value| {
+        let again = load_model(place.path(), &Device::flex()).unwrap();
+        assert_logits(&again, golden, "logits", Slot::Active, "saved over another");
+    };
+    let weights = || -> Vec<String> {
+        let names = std::fs::read_dir(place.path()).unwrap().map(|file| file.unwrap().file_name());
+        names.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".safetensors")).collect()
+    };
+    std::fs::write(place.path().join("tokenizer.json"), "not of the weights").unwrap();
+    save_model(&first.1, place.path()).unwrap();
+    save_model_in_shards(&second.1, place.path(), 5000).unwrap();
+    loads(&second.0);
+    // Fewer shards than before, and then none.
+    let many = weights().len();
+    save_model_in_shards(&first.1, place.path(), 20_000).unwrap();
+    loads(&first.0);
+    assert!(
+        weights().len() < many && !weights().contains(&"model.safetensors".to_owned()),
+        "{:?}",
+        weights()
+    );
+    save_model(&second.1, place.path()).unwrap();
+    loads(&second.0);
+    assert_eq!(weights(), ["model.safetensors"]);
+    assert!(!place.path().join("model.safetensors.index.json").exists());
+    assert!(place.path().join("tokenizer.json").exists());
+}
+
+#[test]
 fn learning_rates_are_those_of_transformers() {
     let rows: Vec<Value> = serde_json::from_str(include_str!("golden/schedules.json")).unwrap();
     assert_eq!(rows.len(), 9);

@@ -3,8 +3,9 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use causal_lm::{
-    Batch, BeamConfig, CausalLm, CausalLmConfig, GenerateConfig, LoraConfig, Pass, Sequence, Session, Slot,
-    Tape, Tokens, TrainConfig, Trainer, Trie, beam_search, generate, score_completions,
+    Batch, BeamConfig, CausalLm, CausalLmConfig, Free, GenerateConfig, LoraConfig, Pass, Sampling, Sequence,
+    Session, Slot, Tape, Tokens, TrainConfig, Trainer, Trie, beam_search, generate, load_model, save_model,
+    score_completions,
 };
 
 fn tiny(device: &Device) -> CausalLm {
@@ -44,6 +45,38 @@ fn a_cache_with_left_padding_gives_what_a_whole_pass_gives() {
         logits = session.step(&next).unwrap();
     }
     assert!(session.step(&[1, 1]).is_err(), "the cache is full");
+}
+
+#[test]
+fn a_vocabulary_of_another_model_and_logits_that_are_no_numbers_are_refused() {
+    let model = tiny(&Device::flex());
+    // The second token is one too many.
+    let trie = Trie::new(&[vec![4, 20], vec![4, 2]]).unwrap();
+    let config = GenerateConfig { max_new_tokens: 4, ..GenerateConfig::default() };
+    let sampled = GenerateConfig { sampling: Some(Sampling::default()), ..config.clone() };
+    let expected = "constraint: allows token 20, but the model has 20: another vocabulary?";
+    for config in [&config, &sampled] {
+        let error = generate(&model, &[[1, 3], [2, 5]], config, &trie).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+    let error = beam_search(&model, &[1, 3], &BeamConfig::default(), &trie).unwrap_err();
+    assert_eq!(error.to_string(), expected);
+
+    let place = tempfile::tempdir().unwrap();
+    save_model(&model, place.path()).unwrap();
+    let path = place.path().join("model.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.len() - 4;
+    bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    let broken = load_model(place.path(), &Device::flex()).unwrap();
+    let trie = Trie::new(&[vec![4, 3], vec![4, 2]]).unwrap();
+    for config in [&config, &sampled] {
+        let error = generate(&broken, &[[1, 3], [2, 5]], config, &trie).unwrap_err().to_string();
+        assert!(error.starts_with("sequence 0: the logit of token 0 is NaN after 0"), "{error}");
+        assert!(generate(&broken, &[[1, 3]], config, &Free).is_err());
+    }
+    assert!(beam_search(&broken, &[1, 3], &BeamConfig::default(), &trie).is_err());
 }
 
 #[test]

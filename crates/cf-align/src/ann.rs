@@ -18,6 +18,17 @@ pub struct Index {
     scoring: Scoring,
 }
 
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { graph: _, items, dim, scoring } = self;
+        f.debug_struct("Index")
+            .field("items", &items.len())
+            .field("dim", dim)
+            .field("scoring", scoring)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A vector and what lifts it to the common norm.
 #[derive(Clone, Debug)]
 struct Augmented {

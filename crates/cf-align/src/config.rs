@@ -137,7 +137,8 @@ pub struct Training {
     pub evaluate_every: usize,
     /// Stop when more than this many validations in a row did not improve.
     pub patience: usize,
-    /// The validation metric that selects the epoch.
+    /// The validation metric that selects the epoch, with its cut-off: the highest value, or the lowest where less is
+    /// better.
     pub select_by: String,
     /// Measure alignment and uniformity over all training pairs at every so many validations; 0 is never. Costs
     /// `O((n_users^2 + n_items^2) dim)` each time.

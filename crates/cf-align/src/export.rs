@@ -15,9 +15,11 @@ use ::parquet::{
 };
 #[cfg(feature = "parquet")]
 use rec_core::IdMap;
+use rec_core::run::replace_file_with;
 use rec_core::{Error, Result};
 
-/// Writes a row-major table `[rows, dim]` as an `.npy` file of format 1.0, type `<f4`, to be read by `numpy.load`.
+/// Writes a row-major table `[rows, dim]` as an `.npy` file of format 1.0, type `<f4`, to be read by `numpy.load`; as a whole
+/// or not at all.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be written.
@@ -26,17 +28,13 @@ use rec_core::{Error, Result};
 /// If `values` is not a whole number of rows of length `dim`.
 pub fn npy(path: impl AsRef<Path>, values: &[f32], dim: usize) -> Result<()> {
     let path = path.as_ref();
-    write(path, values, dim).map_err(|source| Error::io(path, source))
+    assert!(dim > 0 && values.len().is_multiple_of(dim), "not rows of {dim}");
+    replace_file_with(path, |file| write_npy(file, values, dim).map_err(|source| Error::io(path, source)))
 }
 
-fn write(path: &Path, values: &[f32], dim: usize) -> std::io::Result<()> {
-    assert!(dim > 0 && values.len().is_multiple_of(dim), "not rows of {dim}");
-    let mut file = BufWriter::new(File::create(path)?);
+fn write_npy(file: &mut BufWriter<File>, values: &[f32], dim: usize) -> std::io::Result<()> {
     file.write_all(&header(values.len() / dim, dim))?;
-    for value in values {
-        file.write_all(&value.to_le_bytes())?;
-    }
-    file.into_inner()?.sync_all()
+    values.iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))
 }
 
 /// Magic, version, length of the description, the description: padded so that the numbers start at a multiple of 64.
@@ -53,7 +51,7 @@ fn header(rows: usize, dim: usize) -> Vec<u8> {
 }
 
 /// Writes a table as an uncompressed Parquet file with two columns: `name`, text, and `vector`, a list of 32-bit
-/// floats; one row for each name, in the order of the ids.
+/// floats; one row for each name, in the order of the ids. The file appears as a whole or not at all.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be written.
@@ -64,7 +62,7 @@ fn header(rows: usize, dim: usize) -> Vec<u8> {
 pub fn parquet(path: impl AsRef<Path>, names: &IdMap, values: &[f32], dim: usize) -> Result<()> {
     let path = path.as_ref();
     assert!(dim > 0 && values.len() == names.len() * dim, "not a row of {dim} for each name");
-    write_parquet(path, names, values, dim).map_err(|error| {
+    let failed = |error| {
         let source = match error {
             ParquetError::External(source) => match source.downcast::<std::io::Error>() {
                 Ok(source) => *source,
@@ -73,12 +71,13 @@ pub fn parquet(path: impl AsRef<Path>, names: &IdMap, values: &[f32], dim: usize
             other => std::io::Error::other(other),
         };
         Error::io(path, source)
-    })
+    };
+    replace_file_with(path, |file| write_parquet(file, names, values, dim).map_err(failed))
 }
 
 #[cfg(feature = "parquet")]
 fn write_parquet(
-    path: &Path,
+    file: &mut BufWriter<File>,
     names: &IdMap,
     values: &[f32],
     dim: usize,
@@ -91,9 +90,8 @@ fn write_parquet(
     }";
     // Hardly two numbers of a table are equal: a dictionary would only cost.
     let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
-    let file = File::create(path)?;
     let schema = Arc::new(parse_message_type(schema)?);
-    let mut writer = SerializedFileWriter::new(BufWriter::new(file), schema, Arc::new(properties))?;
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties))?;
     let mut rows = writer.next_row_group()?;
     if let Some(mut column) = rows.next_column()? {
         let tokens: Vec<ByteArray> = names.tokens().map(ByteArray::from).collect();
@@ -111,8 +109,8 @@ fn write_parquet(
         column.close()?;
     }
     rows.close()?;
-    let file = writer.into_inner()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-    Ok(file.sync_all()?)
+    writer.close()?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -173,5 +171,11 @@ mod tests {
         }
         assert_eq!(bytes, expected);
         assert!(npy(folder.path().join("missing/items.npy"), &[1.0], 1).is_err());
+        // Another table in its place, by way of a new file: who reads the old one goes on reading it.
+        let old = File::open(&path).unwrap();
+        npy(&path, &[1.0], 1).unwrap();
+        assert_eq!(old.metadata().unwrap().len() as usize, expected.len());
+        assert_eq!(std::fs::read(&path).unwrap().len(), 128 + 4);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rec_core::evaluate::Evaluator;
-use rec_core::metrics::Metric;
+use rec_core::metrics::{Better, Metric};
 use rec_core::{Observer, Progress, Split, UserItems};
 
 use crate::checkpoint::{self, Header};
@@ -92,6 +92,17 @@ pub struct Session<'a> {
     pub device: &'a str,
 }
 
+impl std::fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { observer: _, checkpoint, checkpoint_every, device } = self;
+        f.debug_struct("Session")
+            .field("checkpoint", checkpoint)
+            .field("checkpoint_every", checkpoint_every)
+            .field("device", device)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'a> Session<'a> {
     /// Watched by `observer`, on the CPU, without checkpoints.
     pub fn new(observer: &'a mut dyn Observer) -> Self {
@@ -137,19 +148,13 @@ impl Fitted {
     }
 }
 
-/// How many epochs the checkpoint at `path` has behind it; 0 if there is none. Logs written beyond it are told
-/// anew by the resumed run.
-///
-/// # Errors
-/// If the file is not a checkpoint.
-pub fn checkpointed_epochs(path: &Path) -> Result<usize> {
-    Ok(checkpoint::read(path)?.map_or(0, |checkpoint| checkpoint.header.epoch))
-}
-
 /// Trains `config` on `split.train`, selecting the epoch on `split.valid` (the last epoch if it is empty).
 ///
-/// Early stopping is RecBole's, on unrounded values: a tie counts as an improvement and the newer epoch wins;
+/// Early stopping is RecBole's, on unrounded values: the better value is the one that [`Measure::better`] says, the
+/// lower one for Gini, say. A tie counts as an improvement and the newer epoch wins;
 /// training stops when the validations without improvement *exceed* the patience.
+///
+/// [`Measure::better`]: rec_core::metrics::Measure::better
 ///
 /// ```
 /// use cf_align::{ModelConfig, Session, fit};
@@ -164,7 +169,7 @@ pub fn checkpointed_epochs(path: &Path) -> Result<usize> {
 /// ```
 ///
 /// # Errors
-/// A configuration that does not hold, a checkpoint that is broken or belongs to another configuration or other
+/// A configuration that does not hold, a metric to select by that has no better end, a checkpoint that is broken or belongs to another configuration or other
 /// data, a diverging loss, a device whose backend was not built in.
 pub fn fit(
     config: &ModelConfig,
@@ -180,6 +185,12 @@ pub fn fit(
         .select_by
         .parse()
         .map_err(|error: rec_core::Error| Error::config("training.select_by", error.to_string()))?;
+    let better = select.measure().better();
+    if better == Better::Neither {
+        let what = format!("is {select}, of which neither more nor less is better; no epoch can be selected");
+        return Err(Error::config("training.select_by", what));
+    }
+    let select_name = select.to_string();
     let evaluator = if split.valid.is_empty() {
         None
     } else {
@@ -240,13 +251,22 @@ pub fn fit(
                 None => None,
                 Some(evaluator) => {
                     let started = Instant::now();
-                    let value = evaluator.evaluate(&outputs)?.get(&training.select_by);
-                    values.extend(value.map(|value| (format!("valid_{}", training.select_by), value)));
+                    let value = evaluator.evaluate(&outputs)?.get(&select_name).ok_or_else(|| {
+                        let what = format!("is {select_name}, which the validation has no value of");
+                        Error::config("training.select_by", what)
+                    })?;
+                    values.push((format!("valid_{select_name}"), value));
                     values.push(("seconds_valid".into(), started.elapsed().as_secs_f64()));
-                    value
+                    Some(value)
                 }
             };
-            if value >= header.best_value {
+            let improved = match (value, header.best_value) {
+                (Some(value), Some(best)) if better == Better::Lower => value <= best,
+                (Some(value), Some(best)) => value >= best,
+                // The first validation; and without any the newest epoch is the best one.
+                _ => true,
+            };
+            if improved {
                 header.best_value = value;
                 header.best_epoch = header.epoch;
                 header.stale = 0;
@@ -326,4 +346,68 @@ fn warnings(
         }
     }
     warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use rec_core::{Interactions, ItemId, UserId};
+
+    use super::*;
+
+    fn split() -> Split {
+        let rows = |pairs: &[(u32, u32)]| {
+            let (users, items) = pairs.iter().map(|&(user, item)| (UserId(user), ItemId(item))).unzip();
+            Interactions::from_pairs(users, items)
+        };
+        let train: Vec<(u32, u32)> =
+            (0..30).flat_map(|user| (0..5).map(move |step| (user, (user * 7 + step * step) % 20))).collect();
+        let valid: Vec<(u32, u32)> = (0..30).map(|user| (user, (user * 7 + 5) % 20)).collect();
+        Split { train: rows(&train), valid: rows(&valid), ..Split::default() }
+    }
+
+    fn fitted(select_by: &str) -> Result<Fitted> {
+        let mut config = ModelConfig::directau();
+        config.training.dim = 8;
+        config.training.epochs = 12;
+        config.training.batch_size = 64;
+        config.training.learning_rate = 0.05;
+        config.training.select_by = select_by.into();
+        fit(&config, &split(), 30, 20, Session::new(&mut ()))
+    }
+
+    /// The validations by epoch, and the best of them: the newest one that no other beats.
+    fn best(fitted: &Fitted, name: &str, better: impl Fn(f64, f64) -> bool) -> usize {
+        let values: Vec<f64> = fitted.history.iter().map(|record| record.get(name).unwrap()).collect();
+        let mut best = 0;
+        for (epoch, value) in values.iter().enumerate() {
+            if !better(values[best], *value) {
+                best = epoch;
+            }
+        }
+        assert!(values.iter().any(|value| *value != values[best]), "{values:?}");
+        best + 1
+    }
+
+    #[test]
+    fn the_best_epoch_is_the_best_by_the_metric_however_it_is_written() {
+        let plain = fitted("ndcg@5").unwrap();
+        assert_eq!(plain.best_epoch, best(&plain, "valid_ndcg@5", |a, b| a > b));
+        let loud = fitted(" NDCG@5 ").unwrap();
+        assert_eq!(loud.best_epoch, plain.best_epoch);
+        assert_eq!(loud.embeddings.items(), plain.embeddings.items());
+        let last = |fitted: &Fitted| fitted.history.last().unwrap().get("valid_ndcg@5");
+        assert_eq!(last(&loud), last(&plain));
+    }
+
+    #[test]
+    fn less_is_better_where_the_metric_says_so() {
+        let fitted = fitted("Gini@5").unwrap();
+        assert_eq!(fitted.best_epoch, best(&fitted, "valid_gini@5", |a, b| a < b));
+    }
+
+    #[test]
+    fn a_metric_without_a_better_end_selects_nothing() {
+        let error = fitted("novelty@5").unwrap_err().to_string();
+        assert!(error.starts_with("training.select_by: is novelty@5, of which neither"), "{error}");
+    }
 }

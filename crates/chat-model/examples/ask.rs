@@ -43,7 +43,7 @@ async fn main() -> Result<()> {
     let endpoint = OpenAiCompatible::new(EndpointConfig::new(base_url, name))?;
     let limited = RateLimit::new(Arc::new(endpoint), RateConfig::default())?;
     let run = Caps { tokens: Some(20_000), ..Caps::default() };
-    let budget = Arc::new(Budget::new(Arc::new(limited), BudgetConfig { run, ..BudgetConfig::default() }));
+    let budget = Arc::new(Budget::new(Arc::new(limited), BudgetConfig { run, ..BudgetConfig::default() })?);
     let model = Retry::new(budget.clone(), RetryConfig::default());
 
     let request = ChatRequest::new(vec![Message::user(question)]);

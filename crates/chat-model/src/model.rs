@@ -13,7 +13,7 @@ use crate::request::ChatRequest;
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Capabilities {
-    /// The model's name: caches keep replies apart by it.
+    /// The model's name: caches keep replies apart by it, and by [`ChatModel::identity`].
     pub model: String,
     /// Replies that fit a JSON schema.
     pub json_schema: bool,
@@ -61,6 +61,12 @@ pub trait ChatModel: Send + Sync {
 
     /// What the model offers.
     fn capabilities(&self) -> Capabilities;
+
+    /// What tells this model from others of its name, if anything does: two endpoints may give one name to different
+    /// weights. Caches keep replies apart by it. A layer hands on what its model says. It holds no key.
+    fn identity(&self) -> Option<String> {
+        None
+    }
 }
 
 impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
@@ -74,6 +80,10 @@ impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
 
     fn capabilities(&self) -> Capabilities {
         (**self).capabilities()
+    }
+
+    fn identity(&self) -> Option<String> {
+        (**self).identity()
     }
 }
 

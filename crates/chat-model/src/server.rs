@@ -29,7 +29,7 @@ use crate::wire;
 pub use faults::{Fault, Faults};
 
 /// How a model is served.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServerConfig {
     /// Where to listen; port 0 takes a free one.
     pub address: SocketAddr,
@@ -39,6 +39,19 @@ pub struct ServerConfig {
     pub token: Option<String>,
     /// What goes wrong.
     pub faults: Faults,
+}
+
+/// Without the token.
+impl std::fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { address, max_body, token, faults } = self;
+        f.debug_struct("ServerConfig")
+            .field("address", address)
+            .field("max_body", max_body)
+            .field("token", &token.as_ref().map(|_| "[secret]"))
+            .field("faults", faults)
+            .finish()
+    }
 }
 
 impl Default for ServerConfig {
@@ -74,6 +87,17 @@ struct Shared {
     answered: AtomicU64,
     running: AtomicU64,
     most_at_once: AtomicU64,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("model", &self.shared.model.capabilities().model)
+            .field("config", &self.shared.config)
+            .field("address", &self.address)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Server {

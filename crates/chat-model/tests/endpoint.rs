@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 
 use chat_model::http::{Cassette, CassetteMode, EndpointConfig, OpenAiCompatible};
-use chat_model::layer::{Cache, CacheConfig, Mixed};
+use chat_model::layer::{Budget, BudgetConfig, Cache, CacheConfig, FitContext, Mixed, Retry, RetryConfig};
 use chat_model::server::{Faults, Server, ServerConfig};
 use chat_model::{
     ChatModel, ChatRequest, Error, FinishReason, ResponseFormat, Sampling, SeenTools, Source, ToolChoice,
@@ -86,7 +86,7 @@ fn a_request_reads_back_as_written() {
     };
     for stream in [false, true] {
         let body = wire::write_request(&request, "m", stream, true);
-        assert_eq!(Json::Object(wire::request_body(&request, "m", stream, true)).to_string(), body);
+        assert_eq!(Json::Object(wire::request_body(&request, "m", stream, true).unwrap()).to_string(), body);
         let (read, streams) = wire::read_request(&body, &SeenTools::default()).unwrap();
         assert_eq!((read, streams), (request.clone(), stream));
     }
@@ -133,10 +133,15 @@ async fn keys_reach_nobody() {
     assert_eq!(message, "not authorised: the environment variable CHAT_MODEL_NO_SUCH_KEY is not set");
     // With the right token it goes through.
     let strict = ServerConfig { token: Some(KEY.into()), ..ServerConfig::default() };
+    assert!(!format!("{strict:?}").contains(KEY));
     let server = Server::start(Arc::new(Parrot), strict).await.unwrap();
     let config =
         EndpointConfig { key_variable: Some("CHAT_MODEL_TEST_KEY".into()), ..support::config(&server) };
-    assert!(OpenAiCompatible::new(config).unwrap().complete(&ask("x")).await.is_ok());
+    let model = Arc::new(OpenAiCompatible::new(config).unwrap());
+    assert!(model.complete(&ask("x")).await.is_ok());
+    let kept = CacheConfig { folder: folder.path().join("kept"), epoch: String::new(), max_bytes: 1 << 20 };
+    let text = format!("{server:?} {:?}", Cache::new(model, kept).unwrap());
+    assert!(text.contains("parrot") && !text.contains("very-secret"), "{text}");
 }
 
 #[tokio::test]
@@ -248,6 +253,87 @@ async fn the_cache_asks_once() {
         .map(|file| file.metadata().unwrap().len())
         .sum();
     assert_eq!(bytes, stats.bytes);
+}
+
+#[tokio::test]
+async fn endpoints_of_one_name_do_not_share_replies() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (serve(Faults::default()).await, serve(Faults::default()).await);
+    let kept = CacheConfig { folder: folder.path().to_owned(), epoch: String::new(), max_bytes: 1 << 20 };
+    let with = |server: &Server, effort: Option<&str>| -> Arc<OpenAiCompatible> {
+        let mut config = config(server);
+        config.extra_body.extend(effort.map(|effort| ("effort".to_owned(), effort.into())));
+        Arc::new(OpenAiCompatible::new(config).unwrap())
+    };
+    let source = async |model: chat_model::SharedModel| {
+        Cache::new(model, kept.clone()).unwrap().complete(&ask("x")).await.unwrap().source
+    };
+    assert_eq!(source(with(&one, None)).await, Source::Live);
+    assert_eq!(source(with(&one, None)).await, Source::Cache);
+    assert_eq!(source(with(&two, None)).await, Source::Live);
+    assert_eq!(source(with(&one, Some("high"))).await, Source::Live);
+    assert_eq!(source(with(&one, Some("low"))).await, Source::Live);
+    assert_eq!(source(with(&one, Some("high"))).await, Source::Cache);
+    // Layers hand on who is behind them.
+    let layered = Retry::new(with(&two, None), RetryConfig::default());
+    let layered = Budget::new(Arc::new(layered), BudgetConfig::default()).unwrap();
+    assert_eq!(source(Arc::new(FitContext::new(Arc::new(layered)))).await, Source::Cache);
+    let mixed = |analyst: &Server| -> chat_model::SharedModel {
+        Arc::new(Mixed::new(with(&one, None)).route("analyst", with(analyst, None)))
+    };
+    assert_eq!(source(mixed(&one)).await, Source::Live);
+    assert_eq!(source(mixed(&two)).await, Source::Live);
+    assert_eq!(source(mixed(&one)).await, Source::Cache);
+    assert_eq!(source(Arc::new(Mixed::new(with(&two, None)))).await, Source::Cache);
+    // A model that says nothing of itself goes by its name alone.
+    assert_eq!(source(Arc::new(Parrot)).await, Source::Live);
+    assert_eq!(source(Arc::new(Parrot)).await, Source::Cache);
+}
+
+#[tokio::test]
+async fn a_reply_that_cannot_be_kept_is_given_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("replies");
+    let server = serve(Faults::default()).await;
+    let kept = CacheConfig { folder: place.clone(), epoch: String::new(), max_bytes: 1 << 20 };
+    let cache = Cache::new(client(&server), kept).unwrap();
+    std::fs::remove_dir(&place).unwrap();
+    std::fs::write(&place, "no folder").unwrap();
+    assert_eq!(cache.complete(&ask("x")).await.unwrap().message.content, "you said: x");
+    assert_eq!(gather(cache.stream(&ask("y"))).await.unwrap().message.content, "you said: y");
+    let stats = cache.stats();
+    assert_eq!((stats.failed_writes, stats.misses, stats.hits), (2, 2, 0));
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_deep_for_its_text_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(Faults::default()).await;
+    let deep = |levels: usize| -> ChatRequest {
+        let schema = format!("{}{{}}{}", "{\"not\":".repeat(levels), "}".repeat(levels));
+        ChatRequest {
+            tools: vec![ToolSpec::new("find", "finds", schema.parse().unwrap())].into(),
+            ..ask("x")
+        }
+    };
+    let kept = CacheConfig { folder: folder.path().to_owned(), epoch: String::new(), max_bytes: 1 << 20 };
+    let cache: chat_model::SharedModel = Arc::new(Cache::new(client(&server), kept).unwrap());
+    let mut config = config(&server);
+    config.extra_body.insert("effort".to_owned(), "high".into());
+    let extended: chat_model::SharedModel = Arc::new(OpenAiCompatible::new(config).unwrap());
+    for model in [cache, extended] {
+        assert!(model.complete(&deep(100)).await.is_ok());
+        for levels in [124, 126] {
+            let request = deep(levels);
+            for error in [model.complete(&request).await, gather(model.stream(&request)).await] {
+                let error = error.unwrap_err();
+                assert!(
+                    matches!(&error, Error::BadRequest { what } if what.contains("read back")),
+                    "{error}"
+                );
+            }
+        }
+    }
 }
 
 #[tokio::test]

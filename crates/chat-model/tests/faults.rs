@@ -31,8 +31,13 @@ fn retry(server: &Server, config: RetryConfig) -> Retry {
     Retry::new(client(server), config)
 }
 
-/// A server that sends these bytes whatever it is asked, and closes.
+/// A client of [`serve_raw`].
 async fn raw(answer: &'static [u8]) -> OpenAiCompatible {
+    OpenAiCompatible::new(EndpointConfig::new(serve_raw(answer).await, "m")).unwrap()
+}
+
+/// The address of a server that sends these bytes whatever it is asked, and closes.
+async fn serve_raw(answer: &'static [u8]) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -50,7 +55,7 @@ async fn raw(answer: &'static [u8]) -> OpenAiCompatible {
             let _ = socket.shutdown().await;
         }
     });
-    OpenAiCompatible::new(EndpointConfig::new(format!("http://{address}"), "m")).unwrap()
+    format!("http://{address}")
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,6 +105,16 @@ async fn the_endpoint_says_when_to_come_back() {
     let error = retry(&server, RetryConfig::default()).complete(&ask("x")).await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
     assert!(start.elapsed() < Duration::from_secs(5));
+    // Later than the clock goes.
+    for header in ["10000000000000000000", "1e19", "1.8e19"] {
+        let answer = format!("HTTP/1.1 429 No\r\nconnection: close\r\nretry-after: {header}\r\n\r\nbusy");
+        let model = Retry::new(Arc::new(raw(answer.into_bytes().leak()).await), RetryConfig::default());
+        assert!(matches!(model.complete(&ask("x")).await, Err(Error::RateLimited { .. })));
+        assert!(matches!(gather(model.stream(&ask("x"))).await, Err(Error::RateLimited { .. })));
+    }
+    let server = serve(Faults::default()).await;
+    let forever = RetryConfig { total_seconds: 1e19, ..RetryConfig::default() };
+    assert!(retry(&server, forever).complete(&ask("x")).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,6 +176,38 @@ async fn streams_of_other_servers() {
     assert!(matches!(nobody.complete(&ask("x")).await, Err(Error::Transport { .. })));
     let model = raw(b"HTTP/1.1 307 Go\r\nlocation: http://127.0.0.1:1/\r\nconnection: close\r\n\r\n").await;
     assert!(matches!(model.complete(&ask("x")).await, Err(Error::BadRequest { .. })));
+}
+
+#[tokio::test]
+async fn no_error_repeats_a_key() {
+    const KEY: &str = "sk-echoed-9876543210";
+    // SAFETY: no other test of this file reads or writes this variable.
+    unsafe { std::env::set_var("CHAT_MODEL_ECHO_KEY", KEY) };
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    type Kind = fn(&Error) -> bool;
+    let kinds: [(&str, u16, Kind); 7] = [
+        ("slow down", 429, |error| matches!(error, Error::RateLimited { .. })),
+        ("maximum context length is 10", 400, |error| matches!(error, Error::ContextTooLong { .. })),
+        ("content_filter", 400, |error| matches!(error, Error::ContentFilter { .. })),
+        ("what?", 400, |error| matches!(error, Error::BadRequest { .. })),
+        ("who?", 401, |error| matches!(error, Error::Auth { .. })),
+        ("busy", 503, |error| matches!(error, Error::Overloaded { .. })),
+        ("nonsense", 0, |error| matches!(error, Error::Decode { .. })),
+    ];
+    for (words, code, is) in kinds {
+        let event = match code {
+            0 => format!("data: {words} {KEY}\n\n"),
+            code => format!("data: {{\"error\":{{\"message\":\"{words} {KEY}\",\"code\":{code}}}}}\n\n"),
+        };
+        let address = serve_raw(format!("{head}{event}").into_bytes().leak()).await;
+        let key_variable = Some("CHAT_MODEL_ECHO_KEY".to_owned());
+        let model =
+            OpenAiCompatible::new(EndpointConfig { key_variable, ..EndpointConfig::new(address, "m") });
+        let error = gather(model.unwrap().stream(&ask("x"))).await.unwrap_err();
+        assert!(is(&error), "{error:?}");
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("[secret]") && !text.contains(KEY), "{text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,7 +292,8 @@ async fn a_budget_is_not_passed_by_many_at_once() {
     let price = Price { prompt_per_1k: 1.0, completion_per_1k: 10.0 };
     // A reply costs 15 tokens and 0.06; at worst 105 tokens.
     let run = Caps { tokens: Some(300), ..Caps::default() };
-    let budget = Budget::new(client(&server), BudgetConfig { run, price, ..BudgetConfig::default() });
+    let budget =
+        Budget::new(client(&server), BudgetConfig { run, price, ..BudgetConfig::default() }).unwrap();
     let request = ask("x");
     let replies = join_all((0..40).map(|_| budget.complete(&request))).await;
     let answered = replies.iter().filter(|reply| reply.is_ok()).count();
@@ -262,7 +310,7 @@ async fn a_budget_is_not_passed_by_many_at_once() {
         price,
         ..BudgetConfig::default()
     };
-    let budget = Budget::new(client(&server), caps);
+    let budget = Budget::new(client(&server), caps).unwrap();
     let of = |sample: &str, session: &str| ChatRequest {
         sample: Some(sample.into()),
         session: Some(session.into()),
@@ -277,12 +325,30 @@ async fn a_budget_is_not_passed_by_many_at_once() {
     assert!(message.contains("session s would come to") && message.contains("in money"), "{message}");
     assert!(budget.complete(&of("c", "t")).await.is_ok());
     assert_eq!((budget.spent_on_sample("a").calls, budget.spent_in_session("s").calls), (2, 3));
+
+    // What compares to nothing would cap nothing.
+    let money = |money: f64| Caps { money: Some(money), ..Caps::default() };
+    for (config, key) in [
+        (BudgetConfig { run: money(f64::NAN), ..BudgetConfig::default() }, "run.money: NaN is no amount"),
+        (BudgetConfig { session: money(-1.0), ..BudgetConfig::default() }, "session.money: -1"),
+        (
+            BudgetConfig {
+                price: Price { prompt_per_1k: f64::NAN, ..price },
+                run: money(1.0),
+                ..BudgetConfig::default()
+            },
+            "price.prompt_per_1k: NaN",
+        ),
+    ] {
+        let message = Budget::new(client(&server), config).unwrap_err().to_string();
+        assert!(message.starts_with(key), "{message}");
+    }
 }
 
 #[tokio::test]
 async fn failures_and_streams_given_up_are_paid() {
     let server = serve(script([Fault::Status(500)])).await;
-    let budget = Budget::new(client(&server), BudgetConfig::default());
+    let budget = Budget::new(client(&server), BudgetConfig::default()).unwrap();
     let request = ask("x");
     assert!(budget.complete(&request).await.is_err());
     // The prompt: one for the letter, four for the frame.

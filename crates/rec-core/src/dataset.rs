@@ -193,7 +193,7 @@ impl Dataset {
                 None => hasher.update([0]),
             }
         }
-        crate::split::hex(&hasher.finalize())
+        crate::digest::hex(&hasher.finalize())
     }
 
     /// Checks what the fields promise: equal column lengths, ids inside the maps, no NaN.

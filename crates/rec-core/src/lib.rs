@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 pub mod dataset;
+pub mod digest;
 pub mod error;
 pub mod evaluate;
 pub mod filter;

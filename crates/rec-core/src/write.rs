@@ -1,9 +1,11 @@
-//! Writers: data sets and splits as files that [`read`](crate::read) takes back.
+//! Writers: data sets and splits as files that [`read`](crate::read) takes back. Each file appears as a whole, or stays as it
+//! was.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::run::{replace_file, replace_file_with};
 use crate::{Dataset, Error, IdMap, Interactions, Result, Split};
 
 /// Writes `NAME.inter`, and `NAME.item` and `NAME.user` where there is something to say, into `folder` (created
@@ -20,12 +22,14 @@ pub fn atomic(dataset: &Dataset, folder: &Path, name: &str) -> Result<Vec<PathBu
     std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
     let rows = &dataset.interactions;
     let mut written = Vec::new();
-    let mut file = TextFile::create(&folder.join(format!("{name}.inter")))?;
     let ratings = if rows.ratings.is_some() { "\trating:float" } else { "" };
     let times = if rows.timestamps.is_some() { "\ttimestamp:float" } else { "" };
-    file.line(format_args!("user_id:token\titem_id:token{ratings}{times}"))?;
-    write_rows(&mut file, dataset, rows, "\t")?;
-    written.push(file.finish()?);
+    let path = folder.join(format!("{name}.inter"));
+    text_file(&path, |file| {
+        file.line(format_args!("user_id:token\titem_id:token{ratings}{times}"))?;
+        write_rows(file, dataset, rows, "\t")
+    })?;
+    written.push(path);
 
     let catalogue = &dataset.catalogue;
     let mut columns: Vec<(String, Vec<String>)> = Vec::new();
@@ -70,7 +74,6 @@ fn table(
     if columns.is_empty() && listed.is_none() && counts.iter().all(|&count| count > 0) {
         return Ok(None);
     }
-    let mut file = TextFile::create(path)?;
     let mut header = format!("{id}:token");
     let mut fields = vec![id];
     for (name, _) in columns {
@@ -82,19 +85,22 @@ fn table(
         header.push('\t');
         header.push_str(cell(name)?);
     }
-    file.line(format_args!("{header}"))?;
-    for (row, token) in ids.tokens().enumerate() {
-        if listed.is_some_and(|listed| !listed[row] && counts[row] > 0) {
-            continue;
+    text_file(path, |file| {
+        file.line(format_args!("{header}"))?;
+        for (row, token) in ids.tokens().enumerate() {
+            if listed.is_some_and(|listed| !listed[row] && counts[row] > 0) {
+                continue;
+            }
+            let mut line = token_of(token)?.to_owned();
+            for (_, values) in columns {
+                line.push('\t');
+                line.push_str(cell(&values[row])?);
+            }
+            file.line(format_args!("{line}"))?;
         }
-        let mut line = token_of(token)?.to_owned();
-        for (_, values) in columns {
-            line.push('\t');
-            line.push_str(cell(&values[row])?);
-        }
-        file.line(format_args!("{line}"))?;
-    }
-    file.finish().map(Some)
+        Ok(())
+    })?;
+    Ok(Some(path.to_owned()))
 }
 
 /// Writes the interactions as delimited text with the header `user_id item_id [rating] [timestamp]`.
@@ -114,35 +120,52 @@ fn rows(dataset: &Dataset, interactions: &Interactions, path: &Path, separator: 
     let mut header = vec!["user_id", "item_id"];
     header.extend(interactions.ratings.as_ref().map(|_| "rating"));
     header.extend(interactions.timestamps.as_ref().map(|_| "timestamp"));
-    let mut file = TextFile::create(path)?;
-    file.line(format_args!("{}", header.join(separator)))?;
-    write_rows(&mut file, dataset, interactions, separator)?;
-    file.finish().map(drop)
+    text_file(path, |file| {
+        file.line(format_args!("{}", header.join(separator)))?;
+        write_rows(file, dataset, interactions, separator)
+    })
 }
 
 /// Writes `train.tsv`, `valid.tsv` and `test.tsv` (and `fold-in.tsv` where users are held out) with a header,
 /// and the manifest as `manifest.json`, into `folder` (created if needed). `given:FOLDER` reads them back.
 ///
+/// A split that was written there before is replaced, and of its files those that this one does not have are removed. A
+/// folder that is half the one and half the other, after a kill, has no `test.tsv` and is no split.
+///
 /// # Errors
 /// As [`delimited`].
 pub fn split(split: &Split, dataset: &Dataset, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+    let (test, manifest_path) = (folder.join("test.tsv"), folder.join("manifest.json"));
+    remove_if_there(&manifest_path)?;
+    remove_if_there(&test)?;
     rows(dataset, &split.train, &folder.join("train.tsv"), "\t")?;
-    if !split.valid.is_empty() {
-        rows(dataset, &split.valid, &folder.join("valid.tsv"), "\t")?;
+    for (part, name) in [(&split.valid, "valid.tsv"), (&split.fold_in, "fold-in.tsv")] {
+        match part.is_empty() {
+            true => remove_if_there(&folder.join(name))?,
+            false => rows(dataset, part, &folder.join(name), "\t")?,
+        }
     }
-    rows(dataset, &split.test, &folder.join("test.tsv"), "\t")?;
-    if !split.fold_in.is_empty() {
-        rows(dataset, &split.fold_in, &folder.join("fold-in.tsv"), "\t")?;
-    }
+    rows(dataset, &split.test, &test, "\t")?;
     let mut manifest = serde_json::to_string_pretty(&split.manifest)
         .map_err(|error| Error::invalid(format!("the manifest cannot be written as JSON: {error}")))?;
     manifest.push('\n');
-    let path = folder.join("manifest.json");
-    std::fs::write(&path, manifest).map_err(|error| Error::io(&path, error))
+    replace_file(&manifest_path, manifest.as_bytes())
 }
 
-fn write_rows(file: &mut TextFile, dataset: &Dataset, rows: &Interactions, separator: &str) -> Result<()> {
+fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, error)),
+        _ => Ok(()),
+    }
+}
+
+fn write_rows(
+    file: &mut TextFile<'_>,
+    dataset: &Dataset,
+    rows: &Interactions,
+    separator: &str,
+) -> Result<()> {
     use std::fmt::Write;
     let mut line = String::new();
     for (row, (user, item)) in rows.pairs().enumerate() {
@@ -180,24 +203,19 @@ fn token_of(token: &str) -> Result<&str> {
     if token.is_empty() { Err(Error::invalid("an id is empty")) } else { cell(token) }
 }
 
-/// A text file that knows its path when something fails.
-struct TextFile {
-    path: PathBuf,
-    writer: BufWriter<File>,
+/// Writes a text file, as a whole or not at all.
+fn text_file(path: &Path, write: impl FnOnce(&mut TextFile<'_>) -> Result<()>) -> Result<()> {
+    replace_file_with(path, |writer| write(&mut TextFile { path, writer }))
 }
 
-impl TextFile {
-    fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path).map_err(|error| Error::io(path, error))?;
-        Ok(Self { path: path.to_owned(), writer: BufWriter::new(file) })
-    }
+/// A text file that knows its path when something fails.
+struct TextFile<'a> {
+    path: &'a Path,
+    writer: &'a mut BufWriter<File>,
+}
 
+impl TextFile<'_> {
     fn line(&mut self, text: std::fmt::Arguments<'_>) -> Result<()> {
-        writeln!(self.writer, "{text}").map_err(|error| Error::io(&self.path, error))
-    }
-
-    fn finish(mut self) -> Result<PathBuf> {
-        self.writer.flush().map_err(|error| Error::io(&self.path, error))?;
-        Ok(self.path)
+        writeln!(self.writer, "{text}").map_err(|error| Error::io(self.path, error))
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rec_core::read::{self, adjacency, atomic, delimited, dense, movielens, sequence};
 use rec_core::split::SplitSpec;
-use rec_core::{Dataset, Error, Result};
+use rec_core::{Dataset, Error, Result, write};
 
 type Parser = fn(&mut dyn Read) -> Result<()>;
 
@@ -211,6 +211,7 @@ fn given_splits_that_do_not_fit() {
         ("", "1\tx\n", "the train part of the 3 rows"),
         ("1\tx\n", "2\t\n", "the user or the item is missing"),
         ("1\tx\n", "2\n", "1 fields, expected 2"),
+        ("1\tx\n2\tx\n", "1\ty\n2\tx\n", "test.tsv:3:2: user \"2\" with item \"x\" is in train already"),
     ] {
         let (train, test) = (format!("{header}{train}"), format!("{header}{test}"));
         let folder = folder(&[("train.tsv", &train), ("test.tsv", &test)]);
@@ -220,6 +221,37 @@ fn given_splits_that_do_not_fit() {
     }
     let only_train = folder(&[("train.tsv", "user_id\titem_id\n1\tx\n")]);
     let error = read::parts(only_train.path(), &data).unwrap_err().to_string();
+    assert!(error.contains("no test file"), "{error}");
+    // Two rows of a pair are one for each part; the same part may name its row again.
+    let double = read(&[("a.inter", "user_id:token\titem_id:token\n1\tx\n1\ty\n1\tx\n")]).unwrap();
+    let rows = |text: &str| format!("{header}{text}");
+    let folder = folder(&[("train.tsv", &rows("1\tx\n1\ty\n1\ty\n")), ("test.tsv", &rows("1\tx\n"))]);
+    let split = read::parts(folder.path(), &double).unwrap();
+    assert_eq!((split.train.len(), split.test.len()), (3, 1));
+}
+
+#[test]
+fn a_split_written_over_another_leaves_none_of_it() {
+    let data = read(&[(
+        "a.inter",
+        "user_id:token\titem_id:token\n1\tx\n1\ty\n1\tz\n2\tx\n2\ty\n2\tz\n3\tx\n3\ty\n3\tz\n",
+    )])
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for text in ["user-holdout:0.4,0.3,0.3", "leave-one-out", "leave-one-out:test-only"] {
+        let split = text.parse::<SplitSpec>().unwrap().split(&data, 1).unwrap();
+        write::split(&split, &data, folder.path()).unwrap();
+        let given = read::parts(folder.path(), &data).unwrap();
+        assert_eq!(given.manifest.split_sha256, split.manifest.split_sha256, "{text}");
+        let files = 3 + usize::from(!split.valid.is_empty()) + usize::from(!split.fold_in.is_empty());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), files, "{text}");
+    }
+    // Ids that the format cannot hold are found half-way: no test file, no split.
+    let odd = read(&[("a.inter", "user_id:token\titem_id:token\n1\tx\n1\ty\n1\tz\n")]).unwrap();
+    let odd_split = "leave-one-out:test-only".parse::<SplitSpec>().unwrap().split(&odd, 1).unwrap();
+    let odd = Dataset { items: ["a\tb", "y", "z"].into_iter().collect(), ..odd };
+    assert!(write::split(&odd_split, &odd, folder.path()).is_err());
+    let error = read::parts(folder.path(), &data).unwrap_err().to_string();
     assert!(error.contains("no test file"), "{error}");
 }
 

@@ -75,7 +75,7 @@ proptest! {
     #[test]
     fn a_split_parts_the_rows(rows in rows(), seed: u64) {
         let data = dataset(&rows);
-        for text in SPLITS {
+        for (at, text) in SPLITS.iter().enumerate() {
             let spec: SplitSpec = text.parse().unwrap();
             let Ok(split) = spec.split(&data, seed) else { continue }; // train or test would be empty
             // Disjoint and complete: the rows with all their columns, counted.
@@ -88,7 +88,10 @@ proptest! {
             prop_assert_eq!(&again, &split);
             let json = serde_json::to_string(manifest).unwrap();
             prop_assert_eq!(&serde_json::from_str::<rec_core::split::Manifest>(&json).unwrap(), manifest);
-            // What is written is read back, row for row.
+            // What is written is read back, row for row. A disk takes its time for files that are to last: one split a case.
+            if at != seed as usize % SPLITS.len() {
+                continue;
+            }
             let folder = tempfile::tempdir().unwrap();
             write::split(&split, &data, folder.path()).unwrap();
             let given = SplitSpec::Given(folder.path().to_owned()).split(&data, 0).unwrap();

@@ -438,6 +438,19 @@ fn a_bad_openapi_document_says_where() {
         levels.join(",")
     ));
     assert!(message.contains("unfolds to more than"), "{message}");
+    // A chain of references that is longer than the stack would bear.
+    let link = |at: usize| format!(r##""S{at}":{{"$ref":"#/components/schemas/S{}"}}"##, at + 1);
+    let chain = |length: usize| {
+        let links: Vec<String> = (0..length).map(link).collect();
+        json(&format!(
+            r##"{{"openapi":"3.1.0","paths":{{"/a":{{"get":{{"parameters":[{{"name":"x","schema":{{"$ref":"#/components/schemas/S0"}}}}]}}}}}},"components":{{"schemas":{{{},"S{length}":{{"type":"string"}}}}}}}}"##,
+            links.join(",")
+        ))
+    };
+    let message = openapi::tools(&chain(100_000)).unwrap_err().to_string();
+    assert_eq!(message, "/paths/~1a/get/parameters/0/schema: the schema is more than 128 levels deep");
+    let tools = openapi::tools(&chain(100)).unwrap();
+    assert_eq!(tools[0].tool.parameters.pointer("/properties/x/type").and_then(Json::as_str), Some("string"));
 }
 
 #[test]

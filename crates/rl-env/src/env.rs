@@ -63,25 +63,16 @@ impl Env {
         Ok(Self { inner: VecEnv::new(world, reward, config)? })
     }
 
-    /// Starts an episode: with a seed the first of that seed's sequence, else the next.
+    /// Starts an episode: with a seed the first of that seed's sequence, else the next. What the options give replaces what
+    /// is drawn for this episode and changes no other.
     ///
     /// # Errors
     /// [`Error::Core`](crate::Error::Core) for a user or an item that does not exist.
     pub fn reset(&mut self, seed: Option<u64>, options: ResetOptions) -> Result<(Observation, Info)> {
-        match (seed, options) {
-            (None, options) => self.inner.reset_with(0, options.user, options.start)?,
-            (seed, ResetOptions { user: None, start: None }) => self.inner.reset(seed),
-            (seed, options) => {
-                // The first episode's own draws, but for what is given.
-                let before = self.inner.clone();
-                self.inner.reset(seed);
-                let (user, start) = (self.inner.users()[0], self.inner.trail(0)[0]);
-                let (user, start) = (options.user.unwrap_or(user), options.start.unwrap_or(start));
-                if let Err(error) = self.inner.reset_with(0, Some(user), Some(start)) {
-                    self.inner = before;
-                    return Err(error);
-                }
-            }
+        let ResetOptions { user, start } = options;
+        match seed {
+            Some(seed) => self.inner.reseed_with(seed, user, start)?,
+            None => self.inner.reset_with(0, user, start)?,
         }
         Ok((self.observation(), self.info()))
     }

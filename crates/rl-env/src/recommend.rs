@@ -40,6 +40,18 @@ pub struct PolicyRecommender {
     reward: f32,
 }
 
+impl std::fmt::Debug for PolicyRecommender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { policy: _, n_items, window, scale, reward } = self;
+        f.debug_struct("PolicyRecommender")
+            .field("n_items", n_items)
+            .field("window", window)
+            .field("scale", scale)
+            .field("reward", reward)
+            .finish_non_exhaustive()
+    }
+}
+
 impl PolicyRecommender {
     /// Ranks by `policy`, which was trained on rewards that entered its states on `scale`; an item of a history counts as one
     /// that earned `reward`.

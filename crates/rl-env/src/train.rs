@@ -34,7 +34,7 @@ pub struct TrainConfig {
     pub replay: usize,
     /// Episodes per test mode and epoch.
     pub judge_episodes: usize,
-    /// The forced length of the NX_X test mode.
+    /// The forced length of the NX_X test mode, at most the world's turn limit.
     pub forced_length: u16,
     /// Whether the free-browsing test keeps the exploration noise, as the reference does for off-policy methods.
     pub judge_with_noise: bool,
@@ -153,6 +153,20 @@ pub fn judge(
     })
 }
 
+/// Whether the test modes fit the world: a judgement that cannot be made is not found after the first epoch only.
+fn check_judging(task: &Task, config: &TrainConfig) -> Result<()> {
+    let most = task.world.max_turn;
+    if usize::from(config.forced_length) > most {
+        let what = format!("is {}; accepts 1 to the world's max_turn, {most}", config.forced_length);
+        return Err(Error::config("forced_length", what));
+    }
+    for mode in [Mode::FreeB, Mode::Nx0, Mode::NxX(config.forced_length)] {
+        let one = VecEnvConfig { envs: 1, mode, ..VecEnvConfig::default() };
+        VecEnv::new(Arc::clone(&task.world), Arc::clone(&task.world.truth) as _, one)?;
+    }
+    Ok(())
+}
+
 /// Trains `policy` for the epochs of `config` and judges it after each; with a `folder` it writes checkpoints and goes on
 /// from the last one, to the same result to the bit as without the break.
 ///
@@ -163,7 +177,8 @@ pub fn judge(
 /// Gives what the last epoch's judgement was.
 ///
 /// # Errors
-/// If a setting or a checkpoint does not hold, the policy diverges, or an offline policy has no log.
+/// If a setting or a checkpoint does not hold, a test mode does not fit the world ([`Error::Config`], before anything is
+/// learned), the policy diverges, or an offline policy has no log.
 pub fn fit(
     policy: &mut dyn Policy,
     task: &Task,
@@ -172,6 +187,7 @@ pub fn fit(
     observer: &mut dyn Observer,
 ) -> Result<Judged> {
     config.validate()?;
+    check_judging(task, config)?;
     let scale_of = |(least, most): (f32, f32)| match config.compat.zero_rew_prev {
         true => RewardScale::Zero,
         false => RewardScale::Range { least, most },

@@ -330,6 +330,30 @@ impl VecEnv {
     /// # Panics
     /// If there is no such environment.
     pub fn reset_with(&mut self, env: usize, user: Option<u32>, start: Option<u32>) -> Result<()> {
+        self.check_start(user, start)?;
+        let (shared, mut lanes) = self.lanes();
+        let episode = lanes.episodes[env].wrapping_add(1);
+        lanes.start(shared, env, episode, user, start);
+        lanes.forget_last(env);
+        Ok(())
+    }
+
+    /// Starts the first episode of `seed`'s sequence everywhere, with this user and this start item where they are given.
+    ///
+    /// # Errors
+    /// As [`reset_with`](Self::reset_with).
+    pub(crate) fn reseed_with(&mut self, seed: u64, user: Option<u32>, start: Option<u32>) -> Result<()> {
+        self.check_start(user, start)?;
+        self.shared.config.seed = seed;
+        let (shared, mut lanes) = self.lanes();
+        for lane in 0..lanes.users.len() {
+            lanes.start(shared, lane, 0, user, start);
+            lanes.forget_last(lane);
+        }
+        Ok(())
+    }
+
+    fn check_start(&self, user: Option<u32>, start: Option<u32>) -> Result<()> {
         let (n_users, n_items) = (self.shared.world.n_users(), self.shared.n_items);
         if let Some(user) = user.filter(|&user| user as usize >= n_users) {
             return Err(Error::invalid(format!("user {user} does not exist; there are {n_users}")));
@@ -337,10 +361,6 @@ impl VecEnv {
         if let Some(start) = start.filter(|&start| start as usize > n_items) {
             return Err(Error::invalid(format!("start item {start} does not exist; there are {n_items}")));
         }
-        let (shared, mut lanes) = self.lanes();
-        let episode = lanes.episodes[env].wrapping_add(1);
-        lanes.start(shared, env, episode, user, start);
-        lanes.forget_last(env);
         Ok(())
     }
 

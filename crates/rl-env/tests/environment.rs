@@ -542,8 +542,17 @@ fn the_scalar_environment_follows_gymnasium() {
     let (again, _) = env.reset(Some(5), fixed).unwrap();
     assert_eq!((again.user, again.item), (3, first.item));
     assert_eq!(env.reset(Some(5), ResetOptions::default()).unwrap().0, first);
-    assert_ne!(env.reset(None, ResetOptions::default()).unwrap().0, first);
+    let second = env.reset(None, ResetOptions::default()).unwrap().0;
+    assert_ne!(second, first);
+    let at = env.observation();
     assert!(env.reset(Some(5), ResetOptions { user: Some(40), start: None }).is_err());
+    assert_eq!(env.observation(), at);
+    // A fixed first episode is the first all the same: the second follows it.
+    let both = ResetOptions { user: Some(3), start: Some(0) };
+    for options in [fixed, both, ResetOptions { user: None, start: Some(1) }] {
+        env.reset(Some(5), options).unwrap();
+        assert_eq!(env.reset(None, ResetOptions::default()).unwrap().0, second);
+    }
     // The turn limit is no termination.
     let mut env = Env::new(world.clone(), world.truth.clone(), Mode::NxX(2)).unwrap();
     env.step(1).unwrap();

@@ -91,6 +91,20 @@ fn a2c_learns_to_take_good_items_without_repeating_them() {
 }
 
 #[test]
+fn a_judgement_that_cannot_be_made_is_refused_before_training() {
+    let mut watch = Watch::default();
+    let long = TrainConfig { forced_length: 11, ..config() };
+    let error = fit(&mut policy(), &task(), &long, None, &mut watch).unwrap_err().to_string();
+    assert_eq!(error, "forced_length: is 11; accepts 1 to the world's max_turn, 10");
+    // Twelve items do not last for a walk of twenty without repeats.
+    let mut small = task();
+    small.world = Arc::new(World { max_turn: 20, ..(*small.world).clone() });
+    let error = fit(&mut policy(), &small, &config(), None, &mut watch).unwrap_err().to_string();
+    assert_eq!(error, "mode: NX_0 needs 20 different items; there are 12");
+    assert!(watch.seen.is_empty());
+}
+
+#[test]
 fn the_number_of_threads_changes_nothing() {
     assert_eq!(run(1).1.seen, run(2).1.seen);
 }

@@ -184,7 +184,7 @@ impl ModelFile {
         let mut model: SharedModel = Arc::new(OpenAiCompatible::new(self.endpoint.clone())?);
         model = Arc::new(Retry::new(model, self.retry.clone()));
         if let Some(budget) = &self.budget {
-            model = Arc::new(Budget::new(model, budget.clone()));
+            model = Arc::new(Budget::new(model, budget.clone())?);
         }
         if let Some(cache) = &self.cache {
             model = Arc::new(Cache::new(model, cache.clone())?);

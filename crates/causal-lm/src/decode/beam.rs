@@ -1,7 +1,7 @@
 //! Beam search.
 
 use super::constraint::Constraint;
-use super::generate::Generated;
+use super::generate::{Generated, check};
 use super::session::{Decoder, log_sum_exp};
 use crate::projection::Slot;
 use crate::{Error, Result};
@@ -33,7 +33,8 @@ impl Default for BeamConfig {
 /// constraint has texts, and no length penalty, the result is exact.
 ///
 /// # Errors
-/// As [`Session::start`](super::Session::start); [`Error::Config`] for no beams.
+/// As [`Session::start`](super::Session::start); [`Error::Config`] for no beams or a constraint that allows a token that the
+/// model does not have; [`Error::Sequence`] where the model's logits are not numbers.
 pub fn beam_search<M: Decoder, C: Constraint>(
     model: &M,
     prompt: &[u32],
@@ -54,11 +55,13 @@ pub fn beam_search<M: Decoder, C: Constraint>(
         let mut candidates: Vec<(f64, usize, u32)> = Vec::new();
         for (at, (text, state)) in beams.iter().enumerate() {
             let logits = &logits[at * vocabulary..][..vocabulary];
+            let allowed = constraint.allowed(state);
+            check(0, text.tokens.len(), logits, allowed.as_deref())?;
             let total = log_sum_exp(logits);
             let mut add = |token: u32| {
                 candidates.push((text.log_prob + f64::from(logits[token as usize]) - total, at, token));
             };
-            match constraint.allowed(state) {
+            match allowed {
                 Some(allowed) => allowed.into_iter().for_each(&mut add),
                 None => (0..vocabulary as u32).for_each(&mut add),
             }

@@ -62,7 +62,8 @@ pub struct Generated {
 /// A text after each prompt.
 ///
 /// # Errors
-/// As [`Session::start`](super::Session::start); [`Error::Config`] for sampling settings out of range or a constraint that allows nothing.
+/// As [`Session::start`](super::Session::start); [`Error::Config`] for sampling settings out of range, or a constraint that
+/// allows nothing or a token that the model does not have; [`Error::Sequence`] where the model's logits are not numbers.
 pub fn generate<M: Decoder, P: AsRef<[u32]>, C: Constraint>(
     model: &M,
     prompts: &[P],
@@ -101,6 +102,7 @@ pub fn generate<M: Decoder, P: AsRef<[u32]>, C: Constraint>(
         for (at, &row) in rows.iter().enumerate() {
             let logits = &logits[at * vocabulary..][..vocabulary];
             let allowed = constraint.allowed(&states[row]);
+            check(row, texts[row].tokens.len(), logits, allowed.as_deref())?;
             let token = match &config.sampling {
                 None => likeliest(logits, allowed.as_deref()),
                 Some(sampling) => draw(logits, allowed.as_deref(), sampling, &mut rngs[row]),
@@ -126,6 +128,28 @@ pub fn generate<M: Decoder, P: AsRef<[u32]>, C: Constraint>(
         session.step_into(&next, &mut logits)?;
     }
     Ok(texts)
+}
+
+/// Whether a token of row `row` can be chosen by these logits, after `written` tokens of its text.
+///
+/// # Errors
+/// [`Error::Sequence`] if a logit is NaN or infinite from above; [`Error::Config`] if a token is allowed that has none.
+pub(super) fn check(row: usize, written: usize, logits: &[f32], allowed: Option<&[u32]>) -> Result<()> {
+    // Logits of minus infinity are tokens that cannot come.
+    if let Some((token, logit)) =
+        logits.iter().enumerate().find(|(_, logit)| logit.is_nan() || **logit == f32::INFINITY)
+    {
+        let what = format!("the logit of token {token} is {logit} after {written} generated tokens");
+        return Err(Error::sequence(row, what));
+    }
+    match allowed.into_iter().flatten().find(|&&token| token as usize >= logits.len()) {
+        Some(token) => {
+            let what =
+                format!("allows token {token}, but the model has {}: another vocabulary?", logits.len());
+            Err(Error::config("constraint", what))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The first of the likeliest.

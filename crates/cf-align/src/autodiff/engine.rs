@@ -33,6 +33,16 @@ pub struct AutodiffEngine<'a> {
     order: Vec<(UserId, ItemId)>,
 }
 
+impl std::fmt::Debug for AutodiffEngine<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AutodiffEngine")
+            .field("config", &self.config)
+            .field("device", &self.device)
+            .field("step", &self.step)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'a> AutodiffEngine<'a> {
     /// An engine before its first epoch, on `device` (see [`device()`](super::device())).
     ///

@@ -48,6 +48,16 @@ pub struct FusedEngine {
     tile_flops: f64,
 }
 
+impl std::fmt::Debug for FusedEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FusedEngine")
+            .field("config", &self.config)
+            .field("n_users", &self.n_users)
+            .field("n_items", &self.n_items)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The loss of one batch and its gradients with respect to the tables.
 #[derive(Clone, Debug)]
 pub struct BatchGradients {

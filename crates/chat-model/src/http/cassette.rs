@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use rec_core::Json;
+use rec_core::digest::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -51,6 +52,17 @@ struct Exchange {
 pub struct Cassette {
     mode: CassetteMode,
     tape: Arc<Mutex<Tape>>,
+}
+
+impl std::fmt::Debug for Cassette {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let tape = self.tape.lock().expect("no panic under the lock");
+        f.debug_struct("Cassette")
+            .field("mode", &self.mode)
+            .field("path", &tape.path)
+            .field("exchanges", &tape.exchanges.len())
+            .finish_non_exhaustive()
+    }
 }
 
 struct Tape {
@@ -204,7 +216,7 @@ impl Drop for Recorder {
 }
 
 fn key(request: &Json) -> String {
-    Sha256::digest(request.canonical()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(request.canonical()))
 }
 
 fn read(path: &Path, mode: CassetteMode) -> Result<Vec<Exchange>> {

@@ -129,10 +129,37 @@ struct Balance {
     reserved: Spent,
 }
 
+impl std::fmt::Debug for Budget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Budget")
+            .field("inner", &self.inner.capabilities().model)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Budget {
     /// Wraps `inner`.
-    pub fn new(inner: SharedModel, config: BudgetConfig) -> Self {
-        Self { inner, config, accounts: Mutex::new(HashMap::new()), settled: Notify::new() }
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a cap or a price that is not a number or negative: it would be passed unseen.
+    pub fn new(inner: SharedModel, config: BudgetConfig) -> Result<Self> {
+        let BudgetConfig { run, sample, session, price, .. } = &config;
+        for (key, value) in [
+            ("run.money", run.money),
+            ("sample.money", sample.money),
+            ("session.money", session.money),
+            ("price.prompt_per_1k", Some(price.prompt_per_1k)),
+            ("price.completion_per_1k", Some(price.completion_per_1k)),
+        ] {
+            if let Some(value) = value.filter(|value| !(*value >= 0.0 && value.is_finite())) {
+                return Err(Error::config(
+                    key,
+                    format!("{value} is no amount; accepts finite numbers from 0"),
+                ));
+            }
+        }
+        Ok(Self { inner, config, accounts: Mutex::new(HashMap::new()), settled: Notify::new() })
     }
 
     /// What was spent in all.
@@ -289,5 +316,9 @@ impl ChatModel for Budget {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.inner.identity()
     }
 }

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use rec_core::Json;
+use rec_core::digest::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -48,22 +49,59 @@ pub struct CacheStats {
     pub evicted: u64,
     /// Bytes that it holds.
     pub bytes: u64,
+    /// Replies that could not be written, or after which no room could be made: a full disk, say. They were given all the same.
+    #[serde(default)]
+    pub failed_writes: u64,
 }
 
 /// Answers a request that was answered before from the disk.
 ///
 /// Only requests that are meant to get the same reply again ([`Sampling::is_deterministic`](crate::Sampling::is_deterministic)) are
 /// kept: votes drawn at a temperature must differ. The same request made several times at once is sent once. Files are named by
-/// the SHA-256 of the request, the model and the epoch, and appear whole or not at all; one that cannot be read counts as not
-/// there. Whole replies only: a stream that breaks off is not kept.
+/// the SHA-256 of the request, the model, its [identity](ChatModel::identity) and the epoch, and appear whole or not at all; one
+/// that cannot be read counts as not there, and a reply that cannot be written is given and counted. Whole replies only: a
+/// stream that breaks off is not kept.
 pub struct Cache {
     inner: SharedModel,
     config: CacheConfig,
     /// Requests on their way.
-    flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    flights: Mutex<HashMap<String, Turn>>,
     stats: Mutex<CacheStats>,
     /// Names files that are being written.
     written: AtomicU64,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache")
+            .field("inner", &self.inner.capabilities().model)
+            .field("config", &self.config)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Held by who asks for a request's reply.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
+/// One who waits for a request, or asks for it.
+struct Flight<'c> {
+    cache: &'c Cache,
+    key: &'c str,
+    /// There until it is dropped.
+    turn: Option<Turn>,
+}
+
+/// Forgets the request once nobody waits for it, however the waiting ends.
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let mut flights = self.cache.flights.lock().expect("no panic under the lock");
+        // Under the lock: the last one of several is told by the count.
+        self.turn.take();
+        if flights.get(self.key).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+            flights.remove(self.key);
+        }
+    }
 }
 
 impl Cache {
@@ -83,11 +121,16 @@ impl Cache {
         *self.stats.lock().expect("no panic under the lock")
     }
 
-    fn key(&self, request: &ChatRequest) -> String {
+    /// # Errors
+    /// As [`wire::request_body`].
+    fn key(&self, request: &ChatRequest) -> Result<String> {
         let model = self.inner.capabilities().model;
-        let mut body = wire::request_body(request, &model, false, true);
+        let mut body = wire::request_body(request, &model, false, true)?;
         body.insert("epoch".to_owned(), self.config.epoch.as_str().into());
-        hex(&Sha256::digest(Json::Object(body).canonical()))
+        if let Some(identity) = self.inner.identity() {
+            body.insert("identity".to_owned(), identity.into());
+        }
+        Ok(hex(&Sha256::digest(Json::Object(body).canonical())))
     }
 
     fn path(&self, key: &str) -> PathBuf {
@@ -104,6 +147,13 @@ impl Cache {
         }
         self.stats.lock().expect("no panic under the lock").hits += 1;
         Some(ChatReply { source: Source::Cache, ..reply })
+    }
+
+    /// Keeps a reply. It was paid for: what goes wrong here is counted and does not take it from its caller.
+    fn keep(&self, key: &str, reply: &ChatReply) {
+        if self.write(key, reply).is_err() {
+            self.stats.lock().expect("no panic under the lock").failed_writes += 1;
+        }
     }
 
     fn write(&self, key: &str, reply: &ChatReply) -> Result<()> {
@@ -148,18 +198,10 @@ impl Cache {
         Ok(())
     }
 
-    fn flight(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
+    fn flight<'c>(&'c self, key: &'c str) -> Flight<'c> {
         let mut flights = self.flights.lock().expect("no panic under the lock");
-        flights.entry(key.to_owned()).or_default().clone()
-    }
-
-    /// Forgets a request on its way once nobody waits for it.
-    fn land(&self, key: &str) {
-        let mut flights = self.flights.lock().expect("no panic under the lock");
-        // One in the map, one with the caller.
-        if flights.get(key).is_some_and(|flight| Arc::strong_count(flight) <= 2) {
-            flights.remove(key);
-        }
+        let turn = flights.entry(key.to_owned()).or_default().clone();
+        Flight { cache: self, key, turn: Some(turn) }
     }
 
     fn missed(&self) {
@@ -191,32 +233,22 @@ fn entries(folder: &Path) -> Result<Vec<Entry>> {
     Ok(found)
 }
 
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl ChatModel for Cache {
     fn complete<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatReply>> {
         Box::pin(async move {
             if !request.sampling.is_deterministic() {
                 return self.inner.complete(request).await;
             }
-            let key = self.key(request);
+            let key = self.key(request)?;
             let flight = self.flight(&key);
-            let reply = {
-                let _turn = flight.lock().await;
-                match self.read(&key) {
-                    Some(reply) => Ok(reply),
-                    None => {
-                        self.missed();
-                        let reply = self.inner.complete(request).await;
-                        reply.and_then(|reply| self.write(&key, &reply).map(|()| reply))
-                    }
-                }
-            };
-            self.land(&key);
-            reply
+            let _turn = flight.turn.as_ref().expect("it was not dropped").lock().await;
+            if let Some(reply) = self.read(&key) {
+                return Ok(reply);
+            }
+            self.missed();
+            let reply = self.inner.complete(request).await?;
+            self.keep(&key, &reply);
+            Ok(reply)
         })
     }
 
@@ -224,7 +256,10 @@ impl ChatModel for Cache {
         if !request.sampling.is_deterministic() {
             return self.inner.stream(request);
         }
-        let key = self.key(request);
+        let key = match self.key(request) {
+            Ok(key) => key,
+            Err(error) => return futures_util::stream::iter([Err(error)]).boxed(),
+        };
         if let Some(reply) = self.read(&key) {
             return futures_util::stream::iter(reply.into_events().into_iter().map(Ok)).boxed();
         }
@@ -232,11 +267,10 @@ impl ChatModel for Cache {
         let state = (self.inner.stream(request), Gather::default(), Some(key));
         let next = move |(mut stream, mut gather, mut key): (ChatStream<'a>, Gather, Option<String>)| async move {
             let Some(event) = stream.next().await else {
-                // The whole reply is there: what nobody waits for any more can fail without a word.
                 if let (Some(key), true) = (key.take(), gather.is_finished())
                     && let Ok(reply) = gather.finish()
                 {
-                    let _ = self.write(&key, &reply);
+                    self.keep(&key, &reply);
                 }
                 return None;
             };
@@ -250,5 +284,51 @@ impl ChatModel for Cache {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.inner.identity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use rec_core::Message;
+
+    use super::*;
+    use crate::request::Sampling;
+
+    /// Never answers.
+    struct Silent;
+
+    impl ChatModel for Silent {
+        fn complete<'a>(&'a self, _: &'a ChatRequest) -> BoxFuture<'a, Result<ChatReply>> {
+            futures_util::future::pending().boxed()
+        }
+
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::default()
+        }
+    }
+
+    #[test]
+    fn who_gives_up_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = CacheConfig { folder: folder.path().to_owned(), epoch: String::new(), max_bytes: 1000 };
+        let cache = Cache::new(Arc::new(Silent), config).unwrap();
+        let sampling = Sampling { temperature: Some(0.0), ..Sampling::default() };
+        let request = ChatRequest { sampling, ..ChatRequest::new(vec![Message::user("x")]) };
+        let mut asks: Vec<_> = (0..3).map(|_| cache.complete(&request)).collect();
+        asks.iter_mut().for_each(|ask| assert!(ask.now_or_never().is_none()));
+        let waiting = || cache.flights.lock().unwrap().len();
+        // The one who asks goes, then one who waits; the last takes the entry along.
+        drop(asks.remove(0));
+        assert!((&mut asks[0]).now_or_never().is_none());
+        assert_eq!((waiting(), cache.stats().misses), (1, 2));
+        asks.pop();
+        assert_eq!(waiting(), 1);
+        asks.pop();
+        assert_eq!(waiting(), 0);
     }
 }

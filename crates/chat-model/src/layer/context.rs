@@ -27,6 +27,12 @@ pub struct FitContext {
     count: TokenCount,
 }
 
+impl std::fmt::Debug for FitContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FitContext").field("inner", &self.inner.capabilities().model).finish_non_exhaustive()
+    }
+}
+
 impl FitContext {
     /// Wraps `inner`; its `context_length` is the limit, without one nothing is done. Tokens are estimated.
     pub fn new(inner: SharedModel) -> Self {
@@ -126,6 +132,10 @@ impl ChatModel for FitContext {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.inner.identity()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
@@ -43,6 +43,15 @@ pub struct RateLimit {
     requests: Option<Bucket>,
     tokens: Option<Bucket>,
     gate: Gate,
+}
+
+impl std::fmt::Debug for RateLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RateLimit")
+            .field("inner", &self.inner.capabilities().model)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RateLimit {
@@ -145,6 +154,10 @@ impl ChatModel for RateLimit {
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }
+
+    fn identity(&self) -> Option<String> {
+        self.inner.identity()
+    }
 }
 
 /// A bucket that fills evenly and holds a minute's worth.
@@ -203,13 +216,15 @@ impl Bucket {
 /// A semaphore whose size changes.
 struct Gate {
     most: usize,
+    /// The free places. Who waits the longest gets the next one, before all who come later.
+    free: Semaphore,
     state: Mutex<GateState>,
-    changed: Notify,
 }
 
 struct GateState {
     limit: usize,
-    running: usize,
+    /// Free and taken places: more than the limit after it was halved, until enough of those who run have left.
+    places: usize,
     /// Successes since the limit last changed.
     successes: usize,
     /// Requests that started before this were sent at the old pace: their refusals are no news.
@@ -221,8 +236,12 @@ struct Place<'g>(&'g Gate);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.state.lock().expect("no panic under the lock").running -= 1;
-        self.0.changed.notify_one();
+        let mut state = self.0.state.lock().expect("no panic under the lock");
+        if state.places > state.limit {
+            state.places -= 1;
+        } else {
+            self.0.free.add_permits(1);
+        }
     }
 }
 
@@ -231,22 +250,16 @@ const SAME_CROWD: Duration = Duration::from_secs(1);
 
 impl Gate {
     fn new(most: usize) -> Self {
-        let state = GateState { limit: most, running: 0, successes: 0, halved_at: None };
-        Self { most, state: Mutex::new(state), changed: Notify::new() }
+        let most = most.min(Semaphore::MAX_PERMITS);
+        let state = GateState { limit: most, places: most, successes: 0, halved_at: None };
+        Self { most, free: Semaphore::new(most), state: Mutex::new(state) }
     }
 
     async fn enter(&self) -> Place<'_> {
-        loop {
-            let changed = self.changed.notified();
-            {
-                let mut state = self.state.lock().expect("no panic under the lock");
-                if state.running < state.limit {
-                    state.running += 1;
-                    return Place(self);
-                }
-            }
-            changed.await;
-        }
+        let free = self.free.acquire().await.expect("it is never closed");
+        // It comes back when the place is left, if there is still one then.
+        free.forget();
+        Place(self)
     }
 
     fn succeeded(&self) {
@@ -255,7 +268,10 @@ impl Gate {
         if state.limit < self.most && state.successes >= state.limit {
             state.limit += 1;
             state.successes = 0;
-            self.changed.notify_one();
+            if state.places < state.limit {
+                state.places += 1;
+                self.free.add_permits(1);
+            }
         }
     }
 
@@ -264,8 +280,61 @@ impl Gate {
         let now = Instant::now();
         if state.halved_at.is_none_or(|at| now - at >= SAME_CROWD) {
             state.limit = (state.limit / 2).max(1);
+            state.places -= self.free.forget_permits(state.places.saturating_sub(state.limit));
             state.successes = 0;
             state.halved_at = Some(now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_overtakes_who_waits() {
+        let gate = Gate::new(1);
+        let first = gate.enter().await;
+        let mut waiting = Box::pin(gate.enter());
+        assert!((&mut waiting).now_or_never().is_none());
+        drop(first);
+        // The place is free, but its taker has not run yet.
+        let mut newcomer = Box::pin(gate.enter());
+        assert!((&mut newcomer).now_or_never().is_none());
+        let second = (&mut waiting).now_or_never().unwrap();
+        assert!((&mut newcomer).now_or_never().is_none());
+        drop(second);
+        // Who goes away while it waits leaves its turn to the next.
+        let given_up = Box::pin(gate.enter());
+        drop((newcomer, given_up));
+        assert!(gate.enter().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn places_go_as_those_who_run_leave() {
+        let gate = Gate::new(4);
+        let mut running = Vec::new();
+        for _ in 0..3 {
+            running.push(gate.enter().await);
+        }
+        gate.refused();
+        // Three run, two may.
+        assert!(gate.enter().now_or_never().is_none());
+        running.pop();
+        assert!(gate.enter().now_or_never().is_none());
+        running.pop();
+        running.push(gate.enter().now_or_never().unwrap());
+        assert!(gate.enter().now_or_never().is_none());
+        // Two successes at two make three.
+        gate.succeeded();
+        assert!(gate.enter().now_or_never().is_none());
+        gate.succeeded();
+        running.push(gate.enter().now_or_never().unwrap());
+        assert!(gate.enter().now_or_never().is_none());
+        drop(running);
+        let all: Vec<Place<'_>> = std::iter::from_fn(|| gate.enter().now_or_never()).collect();
+        assert_eq!(all.len(), 3);
     }
 }

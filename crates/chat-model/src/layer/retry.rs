@@ -59,6 +59,15 @@ pub struct Retry {
     drawn: AtomicU64,
 }
 
+impl std::fmt::Debug for Retry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Retry")
+            .field("inner", &self.inner.capabilities().model)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Retry {
     /// Wraps `inner`.
     pub fn new(inner: SharedModel, config: RetryConfig) -> Self {
@@ -77,15 +86,19 @@ impl Retry {
         }
         let jittered = self.config.jittered(attempt, self.drawn.fetch_add(1, Ordering::Relaxed));
         // Everybody is told the same time to come back; the jitter spreads them.
-        let wait = error.retry_after().map_or(jittered, |asked| asked + jittered.min(asked / 4));
+        let wait =
+            error.retry_after().map_or(jittered, |asked| asked.saturating_add(jittered.min(asked / 4)));
         // Nobody waits for what comes too late.
-        if Instant::now() + wait >= deadline { Err(error) } else { Ok(wait) }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if wait >= left { Err(error) } else { Ok(wait) }
     }
 }
 
-/// A duration that a configuration gives; negative and infinite ones are cut.
+/// A duration that a configuration gives; negative ones and those beyond a century are cut.
 fn seconds(value: f64) -> Duration {
-    Duration::try_from_secs_f64(value.max(0.0)).unwrap_or(Duration::from_secs(1 << 32))
+    // More added to now would leave the clock.
+    const MOST: Duration = Duration::from_secs(1 << 32);
+    Duration::try_from_secs_f64(value.max(0.0)).unwrap_or(MOST).min(MOST)
 }
 
 impl ChatModel for Retry {
@@ -150,6 +163,10 @@ impl ChatModel for Retry {
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }
+
+    fn identity(&self) -> Option<String> {
+        self.inner.identity()
+    }
 }
 
 #[cfg(test)]
@@ -169,6 +186,8 @@ mod tests {
         }
         assert_eq!(config.jittered(3, 7), config.clone().jittered(3, 7));
         assert_ne!(config.jittered(3, 7), RetryConfig { seed: 4, ..config }.jittered(3, 7));
-        assert_eq!(seconds(f64::INFINITY), seconds(1e300));
+        for long in [1e10, 1e19, 1e300, f64::INFINITY] {
+            assert_eq!(seconds(long), Duration::from_secs(1 << 32));
+        }
     }
 }

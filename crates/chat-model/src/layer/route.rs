@@ -15,6 +15,14 @@ pub struct Mixed {
     routes: BTreeMap<String, SharedModel>,
 }
 
+impl std::fmt::Debug for Mixed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = |model: &SharedModel| model.capabilities().model;
+        let routes: BTreeMap<_, _> = self.routes.iter().map(|(agent, model)| (agent, name(model))).collect();
+        f.debug_struct("Mixed").field("default", &name(&self.default)).field("routes", &routes).finish()
+    }
+}
+
 impl Mixed {
     /// Everything goes to `default`.
     pub fn new(default: SharedModel) -> Self {
@@ -41,6 +49,18 @@ impl ChatModel for Mixed {
 
     fn stream<'a>(&'a self, request: &'a ChatRequest) -> ChatStream<'a> {
         self.model(request.agent.as_deref()).stream(request)
+    }
+
+    /// That of the only model, or those of all with their names and agents.
+    fn identity(&self) -> Option<String> {
+        if self.routes.is_empty() {
+            return self.default.identity();
+        }
+        let one = |model: &SharedModel| {
+            format!("{} {}", model.capabilities().model, model.identity().unwrap_or_default())
+        };
+        let routes = self.routes.iter().map(|(agent, model)| format!("\n{agent}: {}", one(model)));
+        Some(one(&self.default) + &routes.collect::<String>())
     }
 
     /// What all of them offer: the name is the default's, a limit the smallest.

@@ -155,11 +155,17 @@ pub fn write_request(request: &ChatRequest, model: &str, stream: bool, with_task
 }
 
 /// The body of a request as a tree, for what compares or sorts its members.
-pub fn request_body(request: &ChatRequest, model: &str, stream: bool, with_task: bool) -> Object {
-    match write_request(request, model, stream, with_task).parse() {
-        Ok(Json::Object(members)) => members,
-        _ => unreachable!("a request is an object"),
-    }
+///
+/// # Errors
+/// [`Error::BadRequest`] for a body that could not be read from its text either, here or by an endpoint: a schema or task that
+/// is nested so deeply that the whole has more than 128 levels.
+pub fn request_body(request: &ChatRequest, model: &str, stream: bool, with_task: bool) -> Result<Object> {
+    let what = match write_request(request, model, stream, with_task).parse() {
+        Ok(Json::Object(members)) => return Ok(members),
+        Ok(other) => format!("it is of type {}", other.kind()),
+        Err(error) => error.to_string(),
+    };
+    Err(Error::BadRequest { what: format!("the request's JSON cannot be read back: {what}") })
 }
 
 /// A body as it is read: the members one by one, so that what is wrong can be named.

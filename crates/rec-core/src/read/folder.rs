@@ -40,12 +40,13 @@ pub fn folder_with(path: impl AsRef<Path>, options: &Options) -> Result<(Dataset
 ///
 /// Each row of the files becomes the row of `dataset` with the same user and item, with its rating, time and
 /// place in the order; where a pair occurs several times, the first row of the files is the first of the data
-/// set, and so on. A folder without validation file gives an empty validation part; a file `fold-in` holds what
+/// set, and so on. A file that names a pair more often than the data set has it names its last row again; no row can be
+/// in two parts. A folder without validation file gives an empty validation part; a file `fold-in` holds what
 /// is known of held-out users.
 ///
 /// # Errors
-/// [`Error::Parse`] with line and column for a user, item or pair that is not in `dataset`; [`Error::Invalid`]
-/// where the folder holds no train and test files, and as [`folder`].
+/// [`Error::Parse`] with line and column for a user, item or pair that is not in `dataset`, or a pair whose every row
+/// another part has already; [`Error::Invalid`] where the folder holds no train and test files, and as [`folder`].
 pub fn parts(path: impl AsRef<Path>, dataset: &Dataset) -> Result<Split> {
     parts_with(path, &Options::default(), dataset)
 }
@@ -167,7 +168,7 @@ pub(crate) fn part_rows(path: &Path, options: &Options, dataset: &Dataset) -> Re
     for (part, path, format) in &layout.parts {
         let rows = &mut rows[*part as usize];
         records(path, format, options, &mut |at, record| {
-            if let Some(row) = pairs.take(path, at, record)? {
+            if let Some(row) = pairs.take(*part, path, at, record)? {
                 rows.push(row);
             }
             Ok(())
@@ -182,8 +183,8 @@ struct Pairs<'a> {
     dataset: &'a Dataset,
     /// Row numbers, by user, item and row.
     order: Vec<usize>,
-    /// At the first position of each pair in `order`: how many of its rows were taken.
-    taken: Vec<usize>,
+    /// At the first position of each pair in `order`: how many of its rows were taken, and by which part the last.
+    taken: Vec<(usize, Option<Part>)>,
 }
 
 impl<'a> Pairs<'a> {
@@ -191,10 +192,10 @@ impl<'a> Pairs<'a> {
         let rows = &dataset.interactions;
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_unstable_by_key(|&row| (rows.users[row], rows.items[row], row));
-        Self { dataset, taken: vec![0; order.len()], order }
+        Self { dataset, taken: vec![(0, None); order.len()], order }
     }
 
-    fn take(&mut self, path: &Path, at: At, record: Record<'_>) -> Result<Option<usize>> {
+    fn take(&mut self, part: Part, path: &Path, at: At, record: Record<'_>) -> Result<Option<usize>> {
         let (user, item) = match record {
             Record::Interaction { user, item, .. } => (user, item),
             Record::User(_) => return Ok(None),
@@ -216,12 +217,22 @@ impl<'a> Pairs<'a> {
             let what = format!("{pair} is not a row of the data set {} (was it filtered?)", data.name);
             return Err(parse_error(path, at.line, at.item_column, what));
         }
-        // A pair that the files name more often than the data set stays its last row.
-        let next = first + self.taken[first];
-        if self.order.get(next).is_some_and(|&row| key(row) == (user_id, item_id)) {
-            self.taken[first] += 1;
-            return Ok(Some(self.order[next]));
+        let (taken, taker) = self.taken[first];
+        if self.order.get(first + taken).is_some_and(|&row| key(row) == (user_id, item_id)) {
+            self.taken[first] = (taken + 1, Some(part));
+            return Ok(Some(self.order[first + taken]));
         }
-        Ok(Some(self.order[next - 1]))
+        // What was learnt from would be judged by.
+        if let Some(taker) = taker.filter(|taker| *taker != part) {
+            let pair = format!("user {} with item {}", quoted(user), quoted(item));
+            let what = format!(
+                "{pair} is in {} already, and the data set {} has no more than {taken} row(s) of them",
+                taker.name(),
+                data.name
+            );
+            return Err(parse_error(path, at.line, at.item_column, what));
+        }
+        // A pair that a file names more often than the data set stays its last row.
+        Ok(Some(self.order[first + taken - 1]))
     }
 }

@@ -30,6 +30,15 @@ impl Part {
             _ => None,
         }
     }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Valid => "valid",
+            Self::Test => "test",
+            Self::FoldIn => "fold-in",
+        }
+    }
 }
 
 /// How an interaction file is written.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::builder::{Builder, Record, Report};
 use super::lines::{parse_error, quoted};
+use crate::run::replace_file_with;
 use crate::{Dataset, Error, Result};
 
 /// The names of the columns.
@@ -85,7 +86,7 @@ pub fn parquet(path: impl AsRef<Path>, columns: &Columns) -> Result<(Dataset, Re
     dataset(path, columns, &frame)
 }
 
-/// Writes the interactions as Parquet: `user_id` and `item_id` as text, `rating` as 32-bit and `timestamp` as
+/// Writes the interactions as Parquet, as a whole or not at all: `user_id` and `item_id` as text, `rating` as 32-bit and `timestamp` as
 /// 64-bit float where there are any.
 ///
 /// # Errors
@@ -104,9 +105,7 @@ pub fn write_parquet(data: &Dataset, path: impl AsRef<Path>) -> Result<()> {
     columns.extend(rows.timestamps.as_ref().map(|times| Column::new("timestamp".into(), times.as_slice())));
     let refused = |error: PolarsError| Error::invalid(format!("{}: {error}", path.display()));
     let mut frame = DataFrame::new(rows.len(), columns).map_err(refused)?;
-    let file = File::create(path).map_err(|error| Error::io(path, error))?;
-    ParquetWriter::new(file).finish(&mut frame).map_err(refused)?;
-    Ok(())
+    replace_file_with(path, |file| ParquetWriter::new(file).finish(&mut frame).map(drop).map_err(refused))
 }
 
 fn table_error(path: &Path, error: PolarsError) -> Error {

@@ -1,7 +1,7 @@
 //! The folder of a run.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -20,7 +20,7 @@ pub enum Start {
     New,
     /// Go on with it, if its configuration is the same; start it if it is not there.
     Resume,
-    /// Delete it and start again.
+    /// Delete what it wrote by [`RunFolder`] and start again. Files of others stay.
     Replace,
 }
 
@@ -58,7 +58,9 @@ const METRICS: &str = "metrics.jsonl";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const RESULT: &str = "result.json";
 const LOCK: &str = ".lock";
-/// What a run writes. The result goes first when a run is replaced: without it the run is not finished.
+/// The names of the files of the run's own, one a line: what goes with it when it is replaced.
+const OWN: &str = ".own-files";
+/// What every run writes. The result goes first when a run is replaced: without it the run is not finished.
 const OUTPUTS: [&str; 3] = [RESULT, CHECKPOINT, METRICS];
 
 impl RunFolder {
@@ -94,6 +96,11 @@ impl RunFolder {
                 for name in OUTPUTS {
                     remove_if_there(&path.join(name))?;
                 }
+                // The list goes last: what a kill leaves is found the next time.
+                for name in own_files(&path)? {
+                    remove_if_there(&path.join(name))?;
+                }
+                remove_if_there(&path.join(OWN))?;
                 replace_file(&config_path, text.as_bytes())?;
             }
         }
@@ -133,11 +140,21 @@ impl RunFolder {
         replace_file(&self.checkpoint_path(), bytes)
     }
 
-    /// Writes a file of the run's own, such as `embeddings.safetensors`, as a whole.
+    /// Writes a file of the run's own, such as `embeddings.safetensors`, as a whole. It goes when the run is replaced.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Invalid`] for a name that is no file's in this folder, or that of a file which the run folder
+    /// has anyway.
     pub fn write_file(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        if !is_own(name) {
+            return Err(Error::invalid(format!("{name:?} cannot be a file of the run's own")));
+        }
+        let mut own = own_files(&self.path)?;
+        if !own.iter().any(|known| known == name) {
+            // Before the file: one that is listed and not there does no harm.
+            own.push(name.to_owned());
+            replace_file(&self.path.join(OWN), format!("{}\n", own.join("\n")).as_bytes())?;
+        }
         replace_file(&self.path.join(name), bytes)
     }
 
@@ -174,18 +191,29 @@ impl RunFolder {
 /// # Errors
 /// [`Error::Io`].
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_file_with(path, |file| file.write_all(bytes).map_err(|source| Error::io(path, source)))
+}
+
+/// As [`replace_file`], for what is too large to be held in memory: `write` writes it. If that fails, nothing has changed.
+///
+/// # Errors
+/// [`Error::Io`], and what `write` returns.
+pub fn replace_file_with(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
     let name = path.file_name().ok_or_else(|| Error::invalid(format!("{} names no file", path.display())))?;
     let mut partial_name = std::ffi::OsString::from(".");
     partial_name.push(name);
     partial_name.push(".partial");
     let partial = path.with_file_name(partial_name);
-    let write = || {
-        let mut file = File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(|source| Error::io(&partial, source))?;
-    fs::rename(&partial, path).map_err(|source| Error::io(path, source))?;
+    let file = File::create(&partial).map_err(|source| Error::io(&partial, source))?;
+    let mut file = BufWriter::new(file);
+    let written = write(&mut file).and_then(|()| {
+        let flushed = file.flush().and_then(|()| file.get_ref().sync_all());
+        flushed.and_then(|()| fs::rename(&partial, path)).map_err(|source| Error::io(path, source))
+    });
+    if let Err(error) = written {
+        let _ = fs::remove_file(&partial);
+        return Err(error);
+    }
     // The rename itself is on the disk only once the folder is. Only Unix can open a folder for that.
     #[cfg(unix)]
     {
@@ -195,6 +223,21 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
             .map_err(|source| Error::io(folder, source))?;
     }
     Ok(())
+}
+
+/// Whether `name` can be a file of a run's own.
+fn is_own(name: &str) -> bool {
+    let kept = [CONFIG, LOCK, OWN].contains(&name) || OUTPUTS.contains(&name);
+    // A list that somebody else has written must not lead out of the folder.
+    let plain = Path::new(name).file_name().is_some_and(|file| file == name);
+    plain && !kept && !name.contains(['/', '\\', '\n', '\r'])
+}
+
+/// The files of its own that the run in `folder` has written.
+fn own_files(folder: &Path) -> Result<Vec<String>> {
+    let text = read_if_there(&folder.join(OWN))?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    Ok(text.lines().filter(|name| is_own(name)).map(str::to_owned).collect())
 }
 
 fn lock(folder: &Path) -> Result<File> {
@@ -354,6 +397,40 @@ mod tests {
     }
 
     #[test]
+    fn a_replaced_run_takes_its_own_files_along_and_no_others() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("run");
+        let run = RunFolder::open(&path, &config(), Start::New).unwrap();
+        for round in [1, 2, 4, 2] {
+            run.write_file(&format!("round-{round}.json"), b"{}").unwrap();
+        }
+        for name in ["", ".", "..", "a/b", "../round-1.json", CONFIG, LOCK, RESULT, OWN, "a\nb"] {
+            let error = run.write_file(name, b"").unwrap_err();
+            assert!(matches!(error, Error::Invalid { .. }), "{name}: {error}");
+        }
+        drop(run);
+        fs::write(path.join("notes.txt"), "of somebody else").unwrap();
+        fs::write(place.path().join("beside.txt"), "outside").unwrap();
+        let names = || -> Vec<String> {
+            let names = fs::read_dir(&path).unwrap().map(|file| file.unwrap().file_name());
+            let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        // Going on keeps them.
+        drop(RunFolder::open(&path, &config(), Start::Resume).unwrap());
+        assert!(names().contains(&"round-4.json".to_owned()));
+        let mut list = fs::read_to_string(path.join(OWN)).unwrap();
+        list.push_str("../beside.txt\nconfig.toml\n");
+        fs::write(path.join(OWN), list).unwrap();
+        let run = RunFolder::open(&path, &config(), Start::Replace).unwrap();
+        assert_eq!(names(), [LOCK, CONFIG, METRICS, "notes.txt"]);
+        assert!(place.path().join("beside.txt").exists());
+        run.write_file("round-1.json", b"{}").unwrap();
+        assert_eq!(own_files(&path).unwrap(), ["round-1.json"]);
+    }
+
+    #[test]
     fn only_one_process_has_a_run() {
         let place = tempfile::tempdir().unwrap();
         let run = RunFolder::open(place.path(), &config(), Start::New).unwrap();
@@ -405,5 +482,13 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
         assert!(replace_file(&place.path().join("no/such"), b"").is_err());
+        // What fails half-way leaves the old content, and nothing beside it either.
+        let error = replace_file_with(&path, |file| {
+            file.write_all(&[0; 100_000]).unwrap();
+            Err(Error::invalid("half-way"))
+        });
+        assert_eq!(error.unwrap_err().to_string(), "half-way");
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
     }
 }

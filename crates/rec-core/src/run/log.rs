@@ -34,6 +34,10 @@ pub struct MetricLog {
     path: PathBuf,
     file: File,
     last_epoch: Option<usize>,
+    /// Where the whole lines end.
+    end: u64,
+    /// Behind them is a part of a line that could not be written.
+    torn: bool,
     failure: Option<Error>,
 }
 
@@ -52,7 +56,7 @@ impl MetricLog {
             .truncate(false)
             .open(&path)
             .map_err(|source| Error::io(&path, source))?;
-        let mut log = Self { path, file, last_epoch: None, failure: None };
+        let mut log = Self { path, file, last_epoch: None, end: 0, torn: false, failure: None };
         log.keep(usize::MAX)?;
         Ok(log)
     }
@@ -73,7 +77,8 @@ impl MetricLog {
     }
 
     /// Writes one line. Earlier lines of this epoch or of later ones are dropped first: a run that went back to its
-    /// checkpoint tells them anew.
+    /// checkpoint tells them anew. If a line could not be written, what there is of it is removed, at the latest
+    /// before the next one.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Invalid`] for a value called `epoch`.
@@ -92,7 +97,16 @@ impl MetricLog {
         let body = Value::Object(line).to_string();
         let separator = if values.is_empty() { "" } else { "," };
         let text = format!("{{\"epoch\":{epoch}{separator}{}\n", &body[1..]);
-        self.file.write_all(text.as_bytes()).map_err(|source| Error::io(&self.path, source))?;
+        if self.torn {
+            self.cut(self.end, self.last_epoch)?;
+        }
+        if let Err(source) = self.file.write_all(text.as_bytes()) {
+            // A disk that is full may still make a file shorter.
+            self.torn = true;
+            let _ = self.cut(self.end, self.last_epoch);
+            return Err(Error::io(&self.path, source));
+        }
+        self.end += text.len() as u64;
         self.last_epoch = Some(epoch);
         Ok(())
     }
@@ -129,7 +143,7 @@ impl MetricLog {
     fn cut(&mut self, end: u64, last_epoch: Option<usize>) -> Result<()> {
         let cut = self.file.set_len(end).and_then(|()| self.file.seek(SeekFrom::Start(end)));
         cut.map_err(|source| Error::io(&self.path, source))?;
-        self.last_epoch = last_epoch;
+        (self.end, self.torn, self.last_epoch) = (end, false, last_epoch);
         Ok(())
     }
 }
@@ -240,6 +254,30 @@ mod tests {
             let error = MetricLog::open(&path).unwrap_err().to_string();
             assert!(error.contains("metrics.jsonl") && error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn a_line_that_was_written_in_part_is_not_continued() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let mut log = MetricLog::open(&path).unwrap();
+        log.append(1, &[("loss", 1.0)]).unwrap();
+        // As a full disk does: some bytes, then an error, and none that can be taken back now.
+        let whole = std::mem::replace(&mut log.file, File::open(&path).unwrap());
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(b"{\"epoch\":2,\"lo")
+            .unwrap();
+        assert!(matches!(log.append(2, &[("loss", 2.0)]), Err(Error::Io { .. })));
+        log.file = whole;
+        log.file.seek(SeekFrom::End(0)).unwrap();
+        log.append(2, &[("loss", 3.0)]).unwrap();
+        log.append(3, &[]).unwrap();
+        assert_eq!(epochs(&path), [1, 2, 3]);
+        assert_eq!(read_metrics(&path).unwrap()[1].get("loss"), Some(3.0));
+        assert_eq!(MetricLog::open(&path).unwrap().last_epoch(), Some(3));
     }
 
     #[test]

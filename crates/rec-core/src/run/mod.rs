@@ -6,6 +6,7 @@
 //!   metrics.jsonl           one line an epoch, as it goes
 //!   checkpoint.safetensors  what a run that was cut off goes on from; always whole
 //!   result.json             at the end
+//!   …                       files that a run writes besides, by their names in .own-files; they go when it is replaced
 //! ```
 //!
 //! A process can be killed at any moment: files that matter are replaced as a whole ([`replace_file`]), a half-written
@@ -15,7 +16,7 @@
 mod folder;
 mod log;
 
-pub use folder::{RunFolder, Start, replace_file};
+pub use folder::{RunFolder, Start, replace_file, replace_file_with};
 pub use log::{MetricLog, Record, read_metrics};
 
 /// What a training loop tells about itself after each epoch (or evaluation).

@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 pub use rules::ratio_counts;
 pub use spec::{Group, LeaveOneOut, Order, Shares, SplitSpec};
 
+use crate::digest::hex;
 use crate::{Dataset, Error, IdMap, Interactions, Result};
 
 /// Train, validation and test rows over the same id space.
@@ -134,15 +135,6 @@ pub fn pairs_sha256(parts: &[(&str, &Interactions)], users: &IdMap, items: &IdMa
         }
     }
     hex(&hasher.finalize())
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
-        text
-    })
 }
 
 /// The sorted order of a map's tokens, both ways.

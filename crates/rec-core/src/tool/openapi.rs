@@ -14,12 +14,16 @@ const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "
 /// How many schema nodes a document may unfold to: references that fan out grow without bound.
 const MOST_NODES: usize = 200_000;
 
+/// How deep a schema may go, references included; a deeper one could not be read again from its text either.
+const DEEPEST: usize = 128;
+
 /// The operations of `document` as tools, in its order. `origin` is method and path. Names are the operations' ids made
 /// valid, or method and path where there is no id.
 ///
 /// # Errors
 /// [`Error::Invalid`] with the JSON pointer of what is wrong: another version, a reference to nothing or to another
-/// document, a parameter without a name, a document that unfolds to more than 200,000 nodes.
+/// document, a parameter without a name, a schema of more than 128 levels, a document that unfolds to more than 200,000
+/// nodes.
 pub fn tools(document: &Json) -> Result<Vec<Imported>> {
     match document.get("openapi").and_then(Json::as_str) {
         Some(version) if version.starts_with("3.") => {}
@@ -36,7 +40,7 @@ pub fn tools(document: &Json) -> Result<Vec<Imported>> {
         None => return Ok(Vec::new()),
         Some(_) => return Err(Error::invalid("/paths is no object")),
     };
-    let mut reader = Reader { document, open: Vec::new(), n_nodes: 0 };
+    let mut reader = Reader { document, open: Vec::new(), n_nodes: 0, depth: 0 };
     let mut tools = Vec::new();
     for (path, item) in paths {
         let place = format!("/paths/{}", escape(path));
@@ -62,6 +66,8 @@ struct Reader<'d> {
     /// The references that are being resolved, outermost first.
     open: Vec<&'d str>,
     n_nodes: usize,
+    /// Of the schema that is being read.
+    depth: usize,
 }
 
 impl<'d> Reader<'d> {
@@ -215,6 +221,16 @@ impl<'d> Reader<'d> {
 
     /// A schema without references.
     fn schema(&mut self, schema: &'d Json, place: &str) -> Result<Json> {
+        if self.depth == DEEPEST {
+            return Err(Error::invalid(format!("{place}: the schema is more than {DEEPEST} levels deep")));
+        }
+        self.depth += 1;
+        let resolved = self.level(schema, place);
+        self.depth -= 1;
+        resolved
+    }
+
+    fn level(&mut self, schema: &'d Json, place: &str) -> Result<Json> {
         self.n_nodes += 1;
         if self.n_nodes > MOST_NODES {
             return Err(Error::invalid(format!(

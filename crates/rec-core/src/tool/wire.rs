@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::turns::no_parameters;
 use super::{Role, ToolCall, ToolSpec};
 use crate::json::{Json, Object};
 
@@ -54,10 +55,6 @@ impl From<Tool> for ToolSpec {
             strict: function.strict,
         }
     }
-}
-
-fn no_parameters() -> Json {
-    [("type", Json::from("object")), ("properties", Json::Object(Object::new()))].into_iter().collect()
 }
 
 impl From<ToolSpec> for Tool {

@@ -31,6 +31,20 @@ pub(crate) fn masks(lists: &[Vec<u32>], vocabulary: usize) -> Option<Vec<u64>> {
     (vocabulary <= 64).then(|| lists.iter().map(mask).collect())
 }
 
+/// For each item the mean of its values, which are scaled to [0, 1] over all of them; 0 for an item without any.
+pub(crate) fn scaled_means(all: impl Iterator<Item = (u32, f32)> + Clone, n_items: usize) -> Vec<f32> {
+    let (low, high) =
+        all.clone().fold((f32::MAX, f32::MIN), |(low, high), (_, value)| (low.min(value), high.max(value)));
+    let span = if high > low { f64::from(high - low) } else { 1.0 };
+    let mut sums = vec![(0.0f64, 0u32); n_items];
+    for (item, value) in all {
+        let (sum, count) = &mut sums[item as usize];
+        *sum += f64::from(value - low) / span;
+        *count += 1;
+    }
+    sums.into_iter().map(|(sum, count)| (sum / f64::from(count.max(1))) as f32).collect()
+}
+
 /// For every value its place among the distinct values.
 fn ranks<T: Ord + Copy>(values: &[T]) -> (u32, Vec<u32>) {
     let distinct: Vec<T> = values.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();

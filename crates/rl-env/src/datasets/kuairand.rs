@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::columns::{masks, slots};
+use super::columns::{masks, scaled_means, slots};
 use super::csv::Csv;
 use super::files::{first_of, parse_error};
 use super::kuairec::user_features;
@@ -71,7 +71,10 @@ pub fn load(folder: impl AsRef<Path>, options: &Options) -> Result<Source> {
         let what = format!("{vocabulary} different tags; the rule knows up to 64");
         return Err(parse_error(&videos_path, 0, 0, what));
     };
-    let duration = durations(&[&standard, &random], n_items);
+    let watched = [&standard, &random].into_iter();
+    let watched =
+        watched.flat_map(|shown| shown.log.items.iter().copied().zip(shown.durations.iter().copied()));
+    let duration = scaled_means(watched, n_items);
     let log = standard.log;
     let truth_items = same(n_items);
     let clicked = |row: usize| log.targets[row] > 0.0;
@@ -168,21 +171,6 @@ fn video_tags(path: &Path) -> Result<(Vec<Vec<u32>>, usize)> {
     let place = |tag: Option<u32>| names.partition_point(|&other| other < tag) as u32;
     let numbered = lists.iter().map(|list| tags_of(list).into_iter().map(place).collect());
     Ok((numbered.collect(), names.len()))
-}
-
-/// For each video the mean of its durations, which are scaled to [0, 1] over all rows.
-fn durations(logs: &[&Shown], n_items: usize) -> Vec<f32> {
-    let all =
-        || logs.iter().flat_map(|shown| shown.log.items.iter().copied().zip(shown.durations.iter().copied()));
-    let (low, high) = all().fold((f32::MAX, f32::MIN), |(low, high), (_, d)| (low.min(d), high.max(d)));
-    let span = if high > low { f64::from(high - low) } else { 1.0 };
-    let mut sums = vec![(0.0f64, 0u32); n_items];
-    for (item, duration) in all() {
-        let (sum, count) = &mut sums[item as usize];
-        *sum += f64::from(duration - low) / span;
-        *count += 1;
-    }
-    sums.into_iter().map(|(sum, count)| (sum / f64::from(count.max(1))) as f32).collect()
 }
 
 /// Reads `user_id,item_id,value`, one row for every pair.

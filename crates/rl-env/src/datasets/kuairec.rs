@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::columns::{encode, masks, slots};
+use super::columns::{encode, masks, scaled_means, slots};
 use super::csv::Csv;
 use super::files::parse_error;
 use super::source::{dominance, popularity};
@@ -78,7 +78,10 @@ pub fn load(folder: impl AsRef<Path>, options: &Options) -> Result<Source> {
         return Err(parse_error(&categories_path, 0, 2, what));
     };
 
-    let duration = durations(&big, &small, n_items);
+    let watched = [&big, &small].into_iter();
+    let watched =
+        watched.flat_map(|matrix| matrix.log.items.iter().copied().zip(matrix.durations.iter().copied()));
+    let duration = scaled_means(watched, n_items);
     let (truth_users, truth_items, truth) = truth(&small.log, options.missing)?;
     let truth = Arc::new(truth);
     let raw = big.log.targets.clone();
@@ -173,28 +176,6 @@ fn item_categories(path: &Path) -> Result<Vec<Vec<u32>>> {
         }
     }
     Ok(categories.into_iter().map(Option::unwrap_or_default).collect())
-}
-
-/// For each video the mean of its durations, which are scaled to [0, 1] over all rows.
-fn durations(big: &Watches, small: &Watches, n_items: usize) -> Vec<f32> {
-    let rows = || {
-        let pairs = |matrix: &'_ Watches| -> Vec<(u32, f32)> {
-            matrix.log.items.iter().copied().zip(matrix.durations.iter().copied()).collect()
-        };
-        [pairs(big), pairs(small)]
-    };
-    let rows = rows();
-    let all = || rows.iter().flatten();
-    let low = all().map(|(_, duration)| *duration).fold(f32::MAX, f32::min);
-    let high = all().map(|(_, duration)| *duration).fold(f32::MIN, f32::max);
-    let span = if high > low { f64::from(high - low) } else { 1.0 };
-    let mut sums = vec![(0.0f64, 0u32); n_items];
-    for &(item, duration) in all() {
-        let (sum, count) = &mut sums[item as usize];
-        *sum += f64::from(duration - low) / span;
-        *count += 1;
-    }
-    sums.into_iter().map(|(sum, count)| (sum / f64::from(count.max(1))) as f32).collect()
 }
 
 /// Scales the targets of both logs to [0, 1] for each item.

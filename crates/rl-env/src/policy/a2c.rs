@@ -6,7 +6,8 @@ use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
 use super::actor_critic::{ActionSpace, ActorCritic, Layout};
-use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule, minibatches, positive};
+use super::settings::{count, learning_rate, max_grad_norm, share, weight};
+use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule, minibatches};
 use crate::Result;
 use crate::bits::MaskedRows;
 use crate::network::Start;
@@ -60,6 +61,22 @@ impl Default for A2cConfig {
     }
 }
 
+impl A2cConfig {
+    /// Whether everything is in range.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for the first setting that is not.
+    pub fn validate(&self) -> Result<()> {
+        learning_rate("learning_rate", self.learning_rate)?;
+        share("gamma", self.gamma)?;
+        share("gae_lambda", self.gae_lambda)?;
+        weight("value_weight", self.value_weight)?;
+        weight("entropy_weight", self.entropy_weight)?;
+        max_grad_norm(self.max_grad_norm)?;
+        count("batch_size", self.batch_size)
+    }
+}
+
 /// Advantage actor-critic (Mnih et al., 2016), synchronous: after every round of episodes one pass over them,
 ///
 /// `loss = -mean A_t ln pi(a_t | s_t) + c_v mean (R_t - V(s_t))^2 - c_e mean H(pi(. | s_t))`
@@ -77,7 +94,7 @@ impl A2c {
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) if a setting is out of range.
     pub fn new(config: &A2cConfig, items: &ItemVectors, seed: u64, device: &Device) -> Result<Self> {
-        positive("batch_size", config.batch_size)?;
+        config.validate()?;
         let c = config.clone();
         let layout = Layout {
             tracker: &c.tracker,

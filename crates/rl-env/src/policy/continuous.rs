@@ -6,10 +6,11 @@ use rand::RngExt;
 use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
+use super::settings::share;
 use crate::bits::MaskedRows;
 use crate::network::host;
 use crate::network::{Linear, Start, normal, param};
-use crate::{Error, Result, sample};
+use crate::{Result, sample};
 
 /// How a vector becomes an item: the one with the largest `v . E_i / |E_i|`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,12 +31,9 @@ impl Default for VectorActions {
 
 impl VectorActions {
     /// # Errors
-    /// [`Error::Config`] if `remap_eps` is not a probability.
+    /// [`Error::Config`](crate::Error::Config) if `remap_eps` is not a probability.
     pub fn validate(&self) -> Result<()> {
-        if !(0.0..=1.0).contains(&self.remap_eps) {
-            return Err(Error::config("actions.remap_eps", format!("is {}; accepts 0 to 1", self.remap_eps)));
-        }
-        Ok(())
+        share("actions.remap_eps", self.remap_eps)
     }
 
     /// The vectors as they are compared.

@@ -271,11 +271,3 @@ impl RoundLosses {
             .collect()
     }
 }
-
-/// An error for `key` unless `holds`.
-pub fn require(holds: bool, key: &str, found: impl std::fmt::Display, accepts: &str) -> Result<()> {
-    match holds {
-        true => Ok(()),
-        false => Err(Error::config(key, format!("is {found}; accepts {accepts}"))),
-    }
-}

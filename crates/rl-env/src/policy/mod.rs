@@ -20,6 +20,7 @@ mod ppo;
 pub mod presets;
 mod prioritized;
 pub mod qrdqn;
+mod settings;
 mod sqn;
 mod td3;
 
@@ -219,12 +220,6 @@ impl PolicyState {
             .remove(name)
             .ok_or_else(|| Error::invalid(format!("the policy's state has no tensor `{name}`")))
     }
-}
-
-/// # Errors
-/// [`Error::Config`] if `value` is 0.
-fn positive(key: &str, value: usize) -> Result<()> {
-    if value == 0 { Err(Error::config(key, "is 0; accepts 1 or more")) } else { Ok(()) }
 }
 
 /// `log sum_j exp x_ij` for each row, `[n, 1]`.

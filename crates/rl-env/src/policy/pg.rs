@@ -6,7 +6,8 @@ use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
 use super::actor_critic::{ActionSpace, ActorCritic, Layout};
-use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule, minibatches, positive};
+use super::settings::{count, learning_rate, share};
+use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule, minibatches};
 use crate::Result;
 use crate::bits::MaskedRows;
 use crate::network::Start;
@@ -51,6 +52,18 @@ impl Default for PgConfig {
     }
 }
 
+impl PgConfig {
+    /// Whether everything is in range.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for the first setting that is not.
+    pub fn validate(&self) -> Result<()> {
+        learning_rate("learning_rate", self.learning_rate)?;
+        share("gamma", self.gamma)?;
+        count("batch_size", self.batch_size)
+    }
+}
+
 /// REINFORCE (Williams, 1992) without a baseline: after every round of episodes one pass over them,
 ///
 /// `loss = -mean R_t ln pi(a_t | s_t)`, `R_t = sum_k gamma^k r_{t+k}` to the end of the episode.
@@ -66,7 +79,7 @@ impl Pg {
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) if a setting is out of range.
     pub fn new(config: &PgConfig, items: &ItemVectors, seed: u64, device: &Device) -> Result<Self> {
-        positive("batch_size", config.batch_size)?;
+        config.validate()?;
         let c = config.clone();
         let layout = Layout {
             tracker: &c.tracker,

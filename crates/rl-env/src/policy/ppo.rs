@@ -6,13 +6,14 @@ use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
 use super::actor_critic::{ActionSpace, ActorCritic, Layout};
-use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule, minibatches, positive};
+use super::settings::{count, learning_rate, max_grad_norm, require, share, weight};
+use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule, minibatches};
+use crate::Result;
 use crate::bits::MaskedRows;
 use crate::network::Start;
 use crate::replay::Replay;
 use crate::states::States;
 use crate::tracker::{ItemVectors, TrackerConfig};
-use crate::{Error, Result};
 
 /// The settings of [`Ppo`]; the defaults are EasyRL4Rec's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +76,24 @@ impl Default for PpoConfig {
     }
 }
 
+impl PpoConfig {
+    /// Whether everything is in range.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for the first setting that is not.
+    pub fn validate(&self) -> Result<()> {
+        learning_rate("learning_rate", self.learning_rate)?;
+        share("gamma", self.gamma)?;
+        share("gae_lambda", self.gae_lambda)?;
+        weight("value_weight", self.value_weight)?;
+        weight("entropy_weight", self.entropy_weight)?;
+        max_grad_norm(self.max_grad_norm)?;
+        require(self.clip > 0.0, "clip", self.clip, "numbers above 0")?;
+        count("repeat", self.repeat)?;
+        count("batch_size", self.batch_size)
+    }
+}
+
 /// Proximal policy optimisation with clipped ratios (Schulman et al., 2017, eq. 7 and 9): after every round of episodes
 /// some passes over them,
 ///
@@ -91,13 +110,9 @@ impl Ppo {
     /// Before learning, over the item vectors `items`.
     ///
     /// # Errors
-    /// [`Error::Config`] if a setting is out of range.
+    /// [`Error::Config`](crate::Error::Config) if a setting is out of range.
     pub fn new(config: &PpoConfig, items: &ItemVectors, seed: u64, device: &Device) -> Result<Self> {
-        positive("batch_size", config.batch_size)?;
-        positive("repeat", config.repeat)?;
-        if config.clip.is_nan() || config.clip <= 0.0 {
-            return Err(Error::config("clip", format!("is {}; accepts numbers above 0", config.clip)));
-        }
+        config.validate()?;
         let c = config.clone();
         let layout = Layout {
             tracker: &c.tracker,

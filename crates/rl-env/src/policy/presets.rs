@@ -171,6 +171,11 @@ mod tests {
     #[test]
     fn published_settings_are_in_range() {
         for on in [Published::Coat, Published::MovieLens, Published::KuaiRec] {
+            pg(on).validate().unwrap();
+            continuous_pg(on).validate().unwrap();
+            a2c(on).validate().unwrap();
+            continuous_a2c(on).validate().unwrap();
+            ppo(on).validate().unwrap();
             dqn(on).validate().unwrap();
             c51(on).validate().unwrap();
             bcq(on).validate().unwrap();
@@ -179,6 +184,45 @@ mod tests {
             sqn(on).validate().unwrap();
             ddpg(on).validate().unwrap();
             td3(on).validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn settings_out_of_range_name_their_key() {
+        use super::super::{Prioritized, QrDqnConfig};
+        let drawn = |alpha, beta| Some(Prioritized { alpha, beta });
+        for (refused, message) in [
+            (PgConfig { gamma: 1.5, ..PgConfig::default() }.validate(), "gamma: is 1.5; accepts 0 to 1"),
+            (
+                PgConfig { learning_rate: f64::NAN, ..PgConfig::default() }.validate(),
+                "learning_rate: is NaN; accepts finite numbers above 0",
+            ),
+            (
+                A2cConfig { max_grad_norm: Some(-0.5), ..A2cConfig::default() }.validate(),
+                "max_grad_norm: is -0.5; accepts numbers above 0, or none",
+            ),
+            (A2cConfig { gae_lambda: -0.1, ..A2cConfig::default() }.validate(), "gae_lambda: is -0.1;"),
+            (PpoConfig { value_weight: -1.0, ..PpoConfig::default() }.validate(), "value_weight: is -1;"),
+            (PpoConfig { clip: f32::NAN, ..PpoConfig::default() }.validate(), "clip: is NaN;"),
+            (
+                DqnConfig { learning_rate: -1e-3, ..DqnConfig::default() }.validate(),
+                "learning_rate: is -0.001;",
+            ),
+            (
+                DqnConfig { prioritized: drawn(-0.6, 0.4), ..DqnConfig::default() }.validate(),
+                "prioritized.alpha: is -0.6; accepts finite numbers from 0",
+            ),
+            (
+                QrDqnConfig { prioritized: drawn(0.6, 1.4), ..QrDqnConfig::default() }.validate(),
+                "prioritized.beta: is 1.4; accepts 0 to 1",
+            ),
+            (
+                Td3Config { actor_learning_rate: 0.0, ..Td3Config::default() }.validate(),
+                "actor_learning_rate: is 0;",
+            ),
+        ] {
+            let error = refused.unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
         }
     }
 }

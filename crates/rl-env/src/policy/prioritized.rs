@@ -14,9 +14,9 @@ use crate::replay::Replay;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prioritized {
-    /// How much errors count: 0 draws uniformly.
+    /// How much errors count, from 0, which draws uniformly.
     pub alpha: f32,
-    /// How much of the bias is corrected: 1 all of it.
+    /// How much of the bias is corrected, 0 to 1, which is all of it.
     pub beta: f32,
 }
 

@@ -6,8 +6,9 @@ use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
 use super::atoms::AtomNetwork;
-use super::learner::{Learner, Minibatch, Model, RoundLosses, epsilon_greedy, require};
+use super::learner::{Learner, Minibatch, Model, RoundLosses, epsilon_greedy};
 use super::prioritized::{Draws, Prioritized};
+use super::settings::{count, learning_rate, prioritized, share};
 use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule};
 use crate::Result;
 use crate::bits::MaskedRows;
@@ -72,13 +73,15 @@ impl QrDqnConfig {
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for the first setting that is not.
     pub fn validate(&self) -> Result<()> {
-        require(self.n_step > 0, "n_step", self.n_step, "1 or more")?;
-        require(self.target_every > 0, "target_every", self.target_every, "1 or more")?;
-        require((0.0..=1.0).contains(&self.gamma), "gamma", self.gamma, "0 to 1")?;
-        require((0.0..=1.0).contains(&self.epsilon), "epsilon", self.epsilon, "0 to 1")?;
-        require(self.batch_size > 0, "batch_size", self.batch_size, "1 or more")?;
-        require(self.steps > 0, "steps", self.steps, "1 or more")?;
-        require(self.quantiles > 0, "quantiles", self.quantiles, "1 or more")
+        learning_rate("learning_rate", self.learning_rate)?;
+        prioritized(self.prioritized)?;
+        count("n_step", self.n_step)?;
+        count("target_every", self.target_every)?;
+        share("gamma", self.gamma)?;
+        share("epsilon", self.epsilon)?;
+        count("batch_size", self.batch_size)?;
+        count("steps", self.steps)?;
+        count("quantiles", self.quantiles)
     }
 }
 

@@ -5,7 +5,8 @@ use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
 use super::bcq::{ImitatedQ, ImitatedQRound, constrain, hide};
-use super::learner::{Learner, epsilon_greedy, require};
+use super::learner::{Learner, epsilon_greedy};
+use super::settings::{count, learning_rate, require, share, weight};
 use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule};
 use crate::bits::MaskedRows;
 use crate::replay::Replay;
@@ -78,12 +79,14 @@ impl SqnConfig {
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for the first setting that is not.
     pub fn validate(&self) -> Result<()> {
+        learning_rate("learning_rate", self.learning_rate)?;
+        weight("logit_penalty", self.logit_penalty)?;
         require((0.0..1.0).contains(&self.threshold), "threshold", self.threshold, "0 to below 1")?;
-        require(self.n_step > 0, "n_step", self.n_step, "1 or more")?;
-        require(self.target_every > 0, "target_every", self.target_every, "1 or more")?;
-        require((0.0..=1.0).contains(&self.gamma), "gamma", self.gamma, "0 to 1")?;
-        require((0.0..=1.0).contains(&self.epsilon), "epsilon", self.epsilon, "0 to 1")?;
-        require(self.batch_size > 0, "batch_size", self.batch_size, "1 or more")
+        count("n_step", self.n_step)?;
+        count("target_every", self.target_every)?;
+        share("gamma", self.gamma)?;
+        share("epsilon", self.epsilon)?;
+        count("batch_size", self.batch_size)
     }
 }
 

@@ -5,7 +5,8 @@ use rec_core::random::Random;
 use serde::{Deserialize, Serialize};
 
 use super::deterministic::{Deterministic, Plan};
-use super::learner::{RoundLosses, require};
+use super::learner::RoundLosses;
+use super::settings::{count, learning_rate, share, weight};
 use super::{Acting, Actions, Losses, Policy, PolicyState, Schedule};
 use crate::bits::MaskedRows;
 use crate::network::normal;
@@ -81,16 +82,19 @@ impl Td3Config {
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for the first setting that is not.
     pub fn validate(&self) -> Result<()> {
-        require(self.policy_noise >= 0.0, "policy_noise", self.policy_noise, "0 or more")?;
-        require(self.noise_clip >= 0.0, "noise_clip", self.noise_clip, "0 or more")?;
-        require(self.delay > 0, "delay", self.delay, "1 or more")?;
-        require(self.n_step > 0, "n_step", self.n_step, "1 or more")?;
-        require((0.0..=1.0).contains(&self.gamma), "gamma", self.gamma, "0 to 1")?;
-        require((0.0..=1.0).contains(&self.tau), "tau", self.tau, "0 to 1")?;
-        require((0.0..=1.0).contains(&self.remap_eps), "remap_eps", self.remap_eps, "0 to 1")?;
-        require(self.sigma >= 0.0, "sigma", self.sigma, "0 or more")?;
-        require(self.steps > 0, "steps", self.steps, "1 or more")?;
-        require(self.batch_size > 0, "batch_size", self.batch_size, "1 or more")
+        learning_rate("learning_rate", self.learning_rate)?;
+        learning_rate("actor_learning_rate", self.actor_learning_rate)?;
+        learning_rate("critic_learning_rate", self.critic_learning_rate)?;
+        weight("policy_noise", self.policy_noise)?;
+        weight("noise_clip", self.noise_clip)?;
+        count("delay", self.delay)?;
+        count("n_step", self.n_step)?;
+        share("gamma", self.gamma)?;
+        share("tau", self.tau)?;
+        share("remap_eps", self.remap_eps)?;
+        weight("sigma", self.sigma)?;
+        count("steps", self.steps)?;
+        count("batch_size", self.batch_size)
     }
 }
 

@@ -73,7 +73,8 @@ impl fmt::Display for AgentRole {
 pub enum Kind {
     /// `user` or `item`.
     Subject,
-    /// The outside id of a user or an item; `7`, `"7"` and `user_7` are the same.
+    /// The outside id of a user or an item; `7` and `"7"` are the same, and `user_7` too unless the data set has an id of just that
+    /// name.
     Id,
     /// A whole number from 1.
     Count,
@@ -145,10 +146,8 @@ impl Argument for String {
     fn read(kind: Kind, value: &Json) -> Result<Self, String> {
         match (kind, value) {
             (Kind::Id, Json::Number(number)) if number.is_integer() => Ok(number.to_string()),
-            (Kind::Id, Json::String(text)) => match bare_id(text) {
-                "" => Err("an empty id".into()),
-                id => Ok(id.to_owned()),
-            },
+            (Kind::Id, Json::String(text)) if bare_id(text).is_empty() => Err("an empty id".into()),
+            (Kind::Id, Json::String(text)) => Ok(text.trim().to_owned()),
             (Kind::Id, other) => Err(format!("{} where an id is expected", other.kind())),
             (_, Json::String(text)) => Ok(text.clone()),
             (_, Json::Number(number)) => Ok(number.to_string()),
@@ -162,8 +161,9 @@ impl Argument for String {
     }
 }
 
-/// An id without blanks and without the prefix that models like to put before it.
-fn bare_id(text: &str) -> &str {
+/// An id without blanks and without the prefix that models like to put before it. Only who knows the ids of the data set can say
+/// whether the prefix is part of one.
+pub(crate) fn bare_id(text: &str) -> &str {
     let text = text.trim();
     let lower = text.get(..5).map(str::to_ascii_lowercase);
     match lower.as_deref() {
@@ -461,6 +461,16 @@ actions! {
     }
 }
 
+impl ManagerAction {
+    fn settle_ids(&mut self, settle: &impl Fn(&mut String)) {
+        match self {
+            Self::Analyse { id, .. } => settle(id),
+            Self::Plan { steps } => steps.iter_mut().for_each(|step| step.settle_ids(settle)),
+            Self::Search { .. } | Self::Interpret { .. } | Self::Finish { .. } => {}
+        }
+    }
+}
+
 /// An action of any role.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -499,6 +509,37 @@ impl Action {
             Self::Searcher(action) => action.parts(),
             Self::Interpreter(action) => action.parts(),
             Self::Reflector(action) => action.parts(),
+        }
+    }
+
+    /// Takes the prefix (`user_`, `item_`) off ids that are not `known` with it.
+    pub(crate) fn settle_ids(&mut self, known: &dyn Fn(&str) -> bool) {
+        let settle = |id: &mut String| {
+            if !known(id) {
+                *id = bare_id(id).to_owned();
+            }
+        };
+        match self {
+            Self::Manager(action) => action.settle_ids(&settle),
+            Self::Analyst(action) => match action {
+                AnalystAction::UserInfo { user }
+                | AnalystAction::UserHistory { user, .. }
+                | AnalystAction::RankCandidates { user, .. } => settle(user),
+                AnalystAction::ItemInfo { item }
+                | AnalystAction::ItemHistory { item, .. }
+                | AnalystAction::SimilarItems { item, .. } => settle(item),
+                AnalystAction::SimilarUsers { user, item, .. }
+                | AnalystAction::PredictRating { user, item }
+                | AnalystAction::Evidence { user, item } => {
+                    settle(user);
+                    settle(item);
+                }
+                AnalystAction::Finish { .. } => {}
+            },
+            Self::Searcher(SearcherAction::Similar { item, .. } | SearcherAction::Why { item, .. }) => {
+                settle(item);
+            }
+            Self::Searcher(_) | Self::Interpreter(_) | Self::Reflector(_) => {}
         }
     }
 

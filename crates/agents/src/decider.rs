@@ -23,7 +23,7 @@ pub enum Source {
 }
 
 /// What a decision cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Usage {
     /// Requests to a model.
@@ -97,6 +97,24 @@ pub enum DecideError {
     /// The model failed, after all retries.
     #[error("the model failed: {0}")]
     Model(String),
+    /// One of the others, after requests that were answered: the turns of repair.
+    #[error("{error}")]
+    After {
+        /// What these requests cost.
+        usage: Usage,
+        /// What then went wrong.
+        error: Box<DecideError>,
+    },
+}
+
+impl DecideError {
+    /// What was used up before.
+    pub fn usage(&self) -> Usage {
+        match self {
+            Self::After { usage, .. } => *usage,
+            _ => Usage::default(),
+        }
+    }
 }
 
 /// The ability to decide. Deciders are shared between samples and hold no state of one.

@@ -28,7 +28,7 @@ use crate::trace::{Event, EventKind, Listener, Recorder};
 
 pub use outcome::{Halt, Outcome};
 
-use attempt::{Run, Tally};
+use attempt::{Budget, Run, Tally};
 
 /// Who decides for whom, by the name that a system's agents give.
 pub type Deciders = BTreeMap<String, Arc<dyn Decider>>;
@@ -42,6 +42,16 @@ pub struct Engine {
     deciders: Deciders,
     /// Whether events carry times.
     pub timed: bool,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("system", &self.system)
+            .field("deciders", &self.deciders.keys())
+            .field("timed", &self.timed)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One question, and what goes with it.
@@ -116,6 +126,7 @@ impl Engine {
             job: &job,
             recorder: Recorder::new(job.task.sample.clone(), self.timed, job.listener.clone()),
             tally: Tally::default(),
+            budget: Budget { requests: self.system.max_requests, tokens: self.system.max_tokens },
         };
         run.recorder.record("task", EventKind::Task, &job.task);
         let (attempts, last, dialogue) = run.attempts().await;

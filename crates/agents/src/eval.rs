@@ -39,7 +39,7 @@ pub struct Report {
     pub valid: f64,
     /// Metrics by name, over all samples, fallback answers included.
     pub metrics: BTreeMap<String, Measured>,
-    /// Attempts that ended without an answer, by cause.
+    /// Samples that ended without an answer, by the cause of their last attempt.
     pub halts: BTreeMap<String, usize>,
     /// Decisions a sample.
     pub decisions: f64,

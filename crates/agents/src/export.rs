@@ -13,13 +13,13 @@ use crate::tool::Tool;
 use crate::trace::{Event, EventKind};
 
 /// The sample's tool calls as one conversation: the task (or the dialogue) first, each call with its result, the answer
-/// last. Of several attempts the last is taken.
+/// last. Of several attempts the one that gave the answer is taken; the last if none did.
 ///
 /// Nothing if the events hold no task.
 pub fn trajectory(events: &[Event], outcome: &Outcome) -> Option<Trajectory> {
     let task = events.iter().find(|event| event.kind == EventKind::Task)?;
     let task: TaskInput = task.payload.read().ok()?;
-    let attempt = format!("{}/", outcome.attempts.len());
+    let attempt = format!("{}/", outcome.answered_in().unwrap_or(outcome.attempts.len()));
     let mut messages = Vec::new();
     if task.kind == TaskKind::Conversation {
         messages.extend(task.dialogue.iter().map(|turn| match turn.speaker {

@@ -44,8 +44,7 @@ impl Rated {
 pub struct TimeIndex {
     users: Rows,
     items: Rows,
-    /// Rank to (item, whether known): the order of events, for windows of time.
-    by_rank: Vec<u32>,
+    len: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -104,7 +103,7 @@ impl TimeIndex {
         Self {
             users: Rows::new(n_users, &events(&user, &item)),
             items: Rows::new(n_items, &events(&item, &user)),
-            by_rank: order.iter().map(|&row| item(row)).collect(),
+            len: order.len(),
         }
     }
 
@@ -120,18 +119,18 @@ impl TimeIndex {
 
     /// How often `item` was rated among the `window` rows before the cut-off.
     pub fn recent(&self, item: ItemId, window: u32, cut_off: CutOff) -> usize {
-        let end = cut_off.0.min(self.by_rank.len() as u32);
+        let end = cut_off.0.min(self.len as u32);
         let rows = self.item(item, cut_off);
         rows.len() - rows.partition_point(|rated| rated.rank < end.saturating_sub(window))
     }
 
     /// How many rows there are.
     pub fn len(&self) -> usize {
-        self.by_rank.len()
+        self.len
     }
 
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.by_rank.is_empty()
+        self.len == 0
     }
 }

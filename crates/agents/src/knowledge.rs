@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rec_core::{Dataset, ItemId, Recommender, UserId};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::calibration::Calibration;
 use crate::error::Result;
@@ -58,6 +59,19 @@ pub struct Knowledge {
     pub encyclopedia: Option<Arc<crate::encyclopedia::Wikipedia>>,
     years: Vec<Option<u16>>,
     active: Vec<bool>,
+    config: ModelsConfig,
+}
+
+/// What it is of; not its rows.
+impl std::fmt::Debug for Knowledge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Knowledge")
+            .field("dataset", &self.dataset.name)
+            .field("rows", &self.index.len())
+            .field("models", &self.models)
+            .field("calibration", &self.calibration)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Knowledge {
@@ -124,6 +138,7 @@ impl Knowledge {
             encyclopedia: None,
             years,
             active,
+            config: *config,
         };
         knowledge.texts = TextIndex::new((0..n_items).map(|item| {
             let card = knowledge.card(ItemId::from_index(item));
@@ -132,6 +147,17 @@ impl Knowledge {
         }));
         knowledge.calibration = Calibration::fit(&knowledge, &prepared.dev)?;
         Ok(knowledge)
+    }
+
+    /// SHA-256 of the models' settings and of the weights that the validation part gave them, so that a run is gone on with only
+    /// under the models that it began with.
+    ///
+    /// # Panics
+    /// Never: both have a JSON form.
+    pub fn models_sha256(&self) -> String {
+        let facts =
+            serde_json::to_vec(&(&self.config, &self.calibration)).expect("settings have a JSON form");
+        Sha256::digest(facts).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Whether an encyclopedia is connected.
@@ -171,6 +197,11 @@ impl Knowledge {
     /// Whether the item has a row in the prepared data.
     pub fn is_active(&self, item: ItemId) -> bool {
         self.active[item.index()]
+    }
+
+    /// Whether the data set has a user or an item of exactly this id.
+    pub(crate) fn has_id(&self, id: &str) -> bool {
+        self.dataset.users.get(id).is_some() || self.dataset.items.get(id).is_some()
     }
 
     /// The user of an outside id; leading zeros may be missing.

@@ -65,6 +65,15 @@ pub struct LlmDecider {
     offered: Arc<BTreeMap<(AgentRole, bool), Offered>>,
 }
 
+impl std::fmt::Debug for LlmDecider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LlmDecider")
+            .field("model", &self.model.capabilities().model)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
 struct Offered {
     tools: Toolset,
     schema: Json,
@@ -137,7 +146,10 @@ impl LlmDecider {
                 (Err(chat_model::Error::ContextTooLong { .. }), Some((error, thought, source))) => {
                     return Ok(decision(thought, Err(error), Rung::Text, usage, source));
                 }
-                (Err(error), _) => return Err(halt(&error)),
+                (Err(error), None) => return Err(halt(&error)),
+                (Err(error), Some(_)) => {
+                    return Err(DecideError::After { usage, error: Box::new(halt(&error)) });
+                }
             };
             usage.requests += 1;
             usage.repairs += u32::from(turn > 0);

@@ -55,21 +55,6 @@ impl ProfileStore {
         facts.drain(..surplus);
     }
 
-    /// Keeps what a dialogue learned.
-    pub fn remember_dialogue(&mut self, person: &str, state: &DialogueState, origin: &str, at: u64) {
-        let request = &state.request;
-        let origin = format!("{origin}, turn {}", state.turn);
-        for item in &request.liked {
-            self.remember(person, Fact::Likes(item.clone()), &origin, at);
-        }
-        for item in &request.disliked {
-            self.remember(person, Fact::Dislikes(item.clone()), &origin, at);
-        }
-        for genre in &request.without_genres {
-            self.remember(person, Fact::Avoids(genre.clone()), &origin, at);
-        }
-    }
-
     /// What is kept of `person`, oldest first.
     pub fn recall(&self, person: &str) -> &[Remembered] {
         self.people.get(person).map_or(&[], Vec::as_slice)

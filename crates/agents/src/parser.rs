@@ -171,11 +171,11 @@ mod tests {
         assert_eq!(parse(AgentRole::Manager, "ignored", &[call]), Ok((want.clone(), Rung::Native)));
         for (text, rung) in [
             (r#"{"type":"Analyse","content":["user",7]}"#, Rung::Json),
-            (r#"{"type":"ANALYSE","content":["user","user_7"]}"#, Rung::Json),
+            (r#"{"type":"ANALYSE","content":["user"," 7 "]}"#, Rung::Json),
             (r#"{"type":"Analyse","content":{"id":"7","kind":"user"}}"#, Rung::Json),
             ("Sure!\n```json\n{\"type\":\"Analyse\",\"content\":[\"user\",\"7\"]}\n```", Rung::Embedded),
             ("Analyse[user, 7]", Rung::Text),
-            ("analyse[ user , user_7 ]", Rung::Text),
+            ("analyse[ user , 7 ]", Rung::Text),
             ("Thought: who is it?\nAction 1: Analyse[user, 7].", Rung::EmbeddedText),
         ] {
             assert_eq!(parse(AgentRole::Manager, text, &[]), Ok((want.clone(), rung)), "{text}");

@@ -199,7 +199,8 @@ impl RunFiles {
 /// Runs `jobs` into `files`, or goes on with them where they were cut off; gives the outcomes of all jobs in order.
 ///
 /// # Errors
-/// [`Error::Config`] if the files are of another run (system, model, data or jobs differ); of the file system.
+/// [`Error::Config`] if the files are of another run (system, model, data, jobs or the tools' models differ), or if the trace is
+/// shorter than the results say; of the file system.
 pub fn run_into(
     engine: &Engine,
     header: &Header,
@@ -214,9 +215,13 @@ pub fn run_into(
     if files.results.exists() {
         let found = read_lines(&files.results)?;
         match found.header {
-            Some(sha) if sha != run_sha256 => {
+            // Runs from before headers told of the models are gone on with unchecked.
+            Some(sha)
+                if sha != run_sha256
+                    && sha != digest(&Header { models_sha256: None, ..header.clone() }, jobs) =>
+            {
                 let what = format!(
-                    "{} holds a run of another system, model, data set or job list",
+                    "{} holds a run of another system, model, data set, job list or of tools' models that were fitted otherwise",
                     files.results.display()
                 );
                 return Err(Error::config("resume", what));
@@ -239,12 +244,18 @@ pub fn run_into(
             .map_err(|error| Error::io(path, error))
     };
     let (results, trace) = (open(&files.results)?, open(&files.trace)?);
-    let mut results = Counted::cut(results, results_end).map_err(|error| Error::io(&files.results, error))?;
-    let mut trace = match trace_end {
-        Some(end) => Counted::cut(trace, end),
-        None => Counted::cut(trace, 0),
+    let length = trace.metadata().map_err(|error| Error::io(&files.trace, error))?.len();
+    if let Some(end) = trace_end.filter(|&end| end > length) {
+        let what = format!(
+            "{} has {length} bytes, but {} vouches for {end}: the trace was cut or is of another run",
+            files.trace.display(),
+            files.results.display()
+        );
+        return Err(Error::config("resume", what));
     }
-    .map_err(|error| Error::io(&files.trace, error))?;
+    let mut results = Counted::cut(results, results_end).map_err(|error| Error::io(&files.results, error))?;
+    let mut trace =
+        Counted::cut(trace, trace_end.unwrap_or(0)).map_err(|error| Error::io(&files.trace, error))?;
     if results_end == 0 {
         write_line(&mut results, &ResultHeader { run_sha256 })
             .map_err(|error| Error::io(&files.results, error))?;

@@ -20,12 +20,14 @@ pub struct Session {
     pub turns: Vec<Turn>,
     /// What it adds up to.
     pub state: DialogueState,
+    /// How many turns there were, those included that are not kept any more: it names the samples.
+    pub said: usize,
 }
 
 impl Session {
     /// An empty dialogue.
     pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), turns: Vec::new(), state: DialogueState::default() }
+        Self { id: id.into(), turns: Vec::new(), state: DialogueState::default(), said: 0 }
     }
 
     /// Takes the person's message and gives the answer with all that led to it. A halted answer is not kept as if the system
@@ -39,7 +41,7 @@ impl Session {
     ) -> Done {
         let text = untrusted::clip(&untrusted::clean(message), limits::MESSAGE);
         self.push(Speaker::User, text);
-        let sample = format!("{}-{}", self.id, self.turns.len());
+        let sample = format!("{}-{}", self.id, self.said);
         let task = TaskInput::of_dialogue(sample, engine.knowledge.scale, self.turns.clone());
         let job = Job { dialogue: self.state.clone(), cancel, listener, ..Job::new(task, CutOff::NONE) };
         let done = engine.run(job).await;
@@ -52,6 +54,7 @@ impl Session {
 
     fn push(&mut self, speaker: Speaker, text: String) {
         self.turns.push(Turn { speaker, text });
+        self.said += 1;
         let surplus = self.turns.len().saturating_sub(limits::TURNS);
         self.turns.drain(..surplus);
     }

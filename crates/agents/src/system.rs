@@ -80,10 +80,10 @@ pub struct SystemConfig {
     /// Lines of history that a task shows.
     #[serde(default = "ten")]
     pub max_history: usize,
-    /// Model requests a sample may make.
+    /// Model requests a sample may make. Workers that run at once (ReWOO) get equal shares of what is left.
     #[serde(default = "hundred")]
     pub max_requests: u32,
-    /// Tokens a sample may use.
+    /// Tokens a sample may use, shared among workers in the same way.
     #[serde(default = "million")]
     pub max_tokens: u64,
     /// Milliseconds a sample may take; none for no limit. Runs with one are not reproducible.

@@ -182,7 +182,8 @@ impl TaskInput {
             let same = |card: &&ItemCard| {
                 card.id == bare || (bare.len() < card.id.len() && card.id.trim_start_matches('0') == bare)
             };
-            let Some(card) = self.candidates.iter().find(same) else {
+            let whole = self.candidates.iter().find(|card| card.id == *id);
+            let Some(card) = whole.or_else(|| self.candidates.iter().find(same)) else {
                 return Err(format!("{:?} is not a candidate.", untrusted::clip(id, 60)));
             };
             if order.contains(&card.id) {

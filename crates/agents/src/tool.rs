@@ -47,10 +47,13 @@ impl<'a> ToolContext<'a> {
         }
     }
 
-    /// Takes over what a tool changed in a copy: new sets, and the dialogue.
-    pub fn merge(&mut self, other: Self) {
-        self.bus.extend(other.bus);
-        self.dialogue = other.dialogue;
+    /// Takes over what tools changed in `other`, a copy of `before`: sets, and the dialogue. What is as it was leaves alone what
+    /// another copy brought.
+    pub fn merge(&mut self, other: Self, before: &Self) {
+        self.bus.extend(other.bus.into_iter().filter(|(name, items)| before.bus.get(name) != Some(items)));
+        if other.dialogue != before.dialogue {
+            self.dialogue = other.dialogue;
+        }
     }
 }
 

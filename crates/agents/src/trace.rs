@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{BufRead, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -127,7 +128,7 @@ pub struct Event {
     pub t_ms: Option<u64>,
 }
 
-/// Hears events as they happen.
+/// Hears events as they happen, numbered as they come. Of workers that run at once the trace has another order: the plan's.
 pub type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// Collects the events of one sample. Workers that run at once have recorders of their own, which are joined in the order
@@ -138,26 +139,46 @@ pub struct Recorder {
     events: Vec<Event>,
     clock: Option<Instant>,
     listener: Option<Listener>,
+    /// How many events the listener has heard, of this recorder and its branches.
+    heard: Arc<AtomicU32>,
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorder")
+            .field("sample", &self.sample)
+            .field("events", &self.events)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Recorder {
     /// A recorder for `sample`; with `timed` every event says when it happened.
     pub fn new(sample: impl Into<String>, timed: bool, listener: Option<Listener>) -> Self {
-        Self { sample: sample.into(), events: Vec::new(), clock: timed.then(Instant::now), listener }
+        Self {
+            sample: sample.into(),
+            events: Vec::new(),
+            clock: timed.then(Instant::now),
+            listener,
+            heard: Arc::default(),
+        }
     }
 
     /// Takes down an event.
     pub fn record<T: Serialize>(&mut self, agent: &str, kind: EventKind, payload: &T) {
-        let event = Event {
+        let place = self.events.len() as u32;
+        let mut event = Event {
             sample: self.sample.clone(),
-            seq: self.events.len() as u32,
+            seq: place,
             agent: agent.to_owned(),
             kind,
             payload: Payload::of(payload),
             t_ms: self.clock.map(|clock| clock.elapsed().as_millis() as u64),
         };
         if let Some(listener) = &self.listener {
+            event.seq = self.heard.fetch_add(1, Ordering::Relaxed);
             listener(&event);
+            event.seq = place;
         }
         self.events.push(event);
     }
@@ -196,6 +217,9 @@ pub struct Header {
     pub system: crate::system::SystemConfig,
     /// Who decides, by name; never a key.
     pub model: String,
+    /// [`Knowledge::models_sha256`](crate::knowledge::Knowledge::models_sha256); traces from before this was kept have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models_sha256: Option<String>,
 }
 
 /// Writes one line.
@@ -226,13 +250,14 @@ impl Trace {
         let mut header = None;
         let mut samples: Vec<(String, Vec<Event>)> = Vec::new();
         let mut torn: Option<(usize, String)> = None;
-        for (number, line) in (1..).zip(std::io::BufReader::new(file).lines()) {
+        // A line may be torn within a character: bytes until it is whole.
+        for (number, line) in (1..).zip(std::io::BufReader::new(file).split(b'\n')) {
             let line = line.map_err(|error| Error::io(path, error))?;
             if let Some((number, what)) = torn.take() {
                 return Err(Error::format(path, number, what));
             }
             if number == 1 {
-                let found: Header = serde_json::from_str(&line)
+                let found: Header = serde_json::from_slice(&line)
                     .map_err(|error| Error::format(path, number, format!("not a trace: {error}")))?;
                 if found.version != VERSION {
                     let what = format!("version {}; this reads {VERSION}", found.version);
@@ -241,7 +266,7 @@ impl Trace {
                 header = Some(found);
                 continue;
             }
-            match serde_json::from_str::<Event>(&line) {
+            match serde_json::from_slice::<Event>(&line) {
                 Ok(event) => match samples.last_mut() {
                     Some((sample, events)) if *sample == event.sample => events.push(event),
                     _ => samples.push((event.sample.clone(), vec![event])),

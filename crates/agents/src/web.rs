@@ -36,6 +36,17 @@ pub struct Site {
     model: String,
     token: Option<String>,
     sessions: sessions::Sessions,
+    answering: Arc<tokio::sync::Semaphore>,
+}
+
+/// Without the token.
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site")
+            .field("model", &self.model)
+            .field("samples", &self.samples.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Site {
@@ -55,7 +66,24 @@ impl Site {
             model: model.into(),
             token,
             sessions: sessions::Sessions::new(limits),
+            answering: Arc::new(tokio::sync::Semaphore::new(limits.answers.max(1))),
         }
+    }
+
+    /// Does `work` on a thread of its own, with this runtime's clock and sockets, when it is its turn: teams compute, and what
+    /// serves others goes on meanwhile. Nothing if the work panics.
+    async fn answer<T, F>(&self, work: F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: AsyncFnOnce() -> T + Send + 'static,
+    {
+        let turn = self.answering.clone().acquire_owned().await.ok()?;
+        let runtime = tokio::runtime::Handle::current();
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            runtime.block_on(work())
+        });
+        done.await.ok()
     }
 
     fn engine(&self, system: &str) -> Result<Engine> {

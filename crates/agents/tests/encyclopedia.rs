@@ -140,6 +140,22 @@ fn articles_come_in_their_order_and_the_same_question_is_asked_once() {
 }
 
 #[test]
+fn a_damaged_file_is_asked_for_anew() {
+    let running = Running::new();
+    let folder = tempfile::tempdir().unwrap();
+    let found = running.runtime.block_on(running.client(Some(folder.path())).search("heat")).unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    for file in files() {
+        std::fs::write(file, "{\"query\": {\"pa").unwrap();
+    }
+    let client = running.client(Some(folder.path()));
+    assert_eq!(running.runtime.block_on(client.search("heat")), Ok(found));
+    assert_eq!(running.asked(), 2);
+    // And is whole again.
+    assert!(files().all(|file| std::fs::read_to_string(file).unwrap().parse::<Json>().is_ok()));
+}
+
+#[test]
 fn faults_are_told_and_not_kept() {
     let running = Running::new();
     for (fault, what, requests) in [

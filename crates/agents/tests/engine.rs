@@ -271,6 +271,111 @@ fn plans_come_first_where_the_system_plans_and_nowhere_else() {
 }
 
 #[test]
+fn workers_at_once_share_what_is_left_of_the_budget() {
+    let mut lines = vec![
+        "Plan[Analyse[user, 1]; Analyse[user, 2]; Analyse[user, 3]; Analyse[user, 4]; Analyse[user, 5]]",
+    ];
+    lines.extend([r#"UserInfo[1]"#; 100]);
+    let rewoo = SystemConfig { attempts: 1, ..SystemConfig::named("rewoo").unwrap() };
+    for (system, halt) in [
+        // One for the plan, then 2, 1, 1, 1 and 1.
+        (SystemConfig { max_requests: 7, ..rewoo.clone() }, "7 requests"),
+        // 15 tokens a decision: the plan's, then 45 for five, who stop after the decision that reaches their 9.
+        (SystemConfig { max_tokens: 60, ..rewoo }, "90 tokens"),
+    ] {
+        let done = run(&system, TaskKind::Rating, &Script::new(&lines));
+        assert_eq!(done.outcome.halt, Some(Halt::Budget(halt.into())));
+        assert_eq!(done.outcome.worker_halts, 5);
+    }
+}
+
+#[test]
+fn a_worker_who_hears_nothing_new_leaves_the_dialogue_alone() {
+    let system = SystemConfig { attempts: 1, ..SystemConfig::named("rewoo").unwrap() };
+    let script = Script::new(&[
+        "Plan[Interpret[I like Film Number 8]; Analyse[user, 1]]",
+        "Understand[]",
+        "Finish[understood]",
+        "Finish[nothing]",
+        "Finish[3]",
+    ]);
+    assert!(run(&system, TaskKind::Rating, &script).outcome.valid);
+    let views = script.views.lock().unwrap();
+    assert_eq!(views.last().unwrap().dialogue.request.liked, ["009"]);
+}
+
+#[test]
+fn listeners_hear_events_numbered_as_they_come() {
+    let system = SystemConfig { attempts: 1, ..SystemConfig::named("rewoo").unwrap() };
+    let engine = Engine::with(KNOWLEDGE.clone(), system, common::policy(&KNOWLEDGE)).unwrap();
+    let sample = &PREPARED.test[0];
+    let heard: Arc<Mutex<Vec<u32>>> = Arc::default();
+    let hears = heard.clone();
+    let mut job = Job::new(TaskInput::of_sample(TaskKind::Rating, &KNOWLEDGE, sample, 10), sample.cut_off);
+    job.listener = Some(Arc::new(move |event| hears.lock().unwrap().push(event.seq)));
+    let done = futures_executor::block_on(engine.run(job));
+    let numbers: Vec<u32> = (0..done.events.len() as u32).collect();
+    assert_eq!(*heard.lock().unwrap(), numbers);
+    assert_eq!(done.events.iter().map(|event| event.seq).collect::<Vec<_>>(), numbers);
+}
+
+#[test]
+fn a_prefix_goes_unless_it_is_part_of_the_id() {
+    let lines = ["Analyse[user, user_1]", "UserInfo[user_1]", "ItemInfo[item_3]", "Finish[x]", "Finish[3]"];
+    let system = SystemConfig::named("analyse").unwrap();
+    let mut data = common::dataset();
+    data.users = (1..=common::USERS).map(|user| format!("user_{user}")).collect();
+    data.items = (1..=common::ITEMS).map(|item| format!("item_{item}")).collect();
+    let prepared = agents::protocol::prepare(data, &Default::default()).unwrap();
+    let prefixed = common::knowledge(&prepared);
+    for (prepared, knowledge, id) in [(&*PREPARED, &*KNOWLEDGE, "1"), (&prepared, &prefixed, "user_1")] {
+        let script = Script::new(&lines);
+        let engine = Engine::with(knowledge.clone(), system.clone(), script.clone()).unwrap();
+        let sample = &prepared.test[0];
+        let task = TaskInput::of_sample(TaskKind::Rating, knowledge, sample, 10);
+        let outcome = futures_executor::block_on(engine.run(Job::new(task, sample.cut_off))).outcome;
+        assert_eq!((outcome.valid, outcome.tool_calls, outcome.tool_errors), (true, 2, 0), "{id}");
+        let views = script.views.lock().unwrap();
+        assert!(matches!(&views[1].assignment, Assignment::Analyse { id: own, .. } if own == id));
+        let ranking = TaskInput::of_sample(TaskKind::Ranking, knowledge, sample, 10);
+        let ids: Vec<String> = ranking.candidates.iter().map(|card| card.id.clone()).collect();
+        assert_eq!(ranking.check(&Json::from(ids.clone())), Ok(Answer::Ranking(ids)));
+    }
+}
+
+#[test]
+fn the_exported_calls_are_of_the_attempt_that_answered() {
+    let system = SystemConfig::named("reflect_analyse").unwrap();
+    let script = Script::new(&[
+        "Analyse[user, 1]",
+        "UserInfo[1]",
+        "Finish[rates high]",
+        "Finish[2]",
+        "Verdict[false, try again]",
+        "Dance[]",
+    ]);
+    let done = run(&system, TaskKind::Rating, &script);
+    assert_eq!(done.outcome.attempts, [Some(Answer::Rating(2.0)), None]);
+    assert_eq!(done.outcome.answered_in(), Some(1));
+    let trajectory = agents::export::trajectory(&done.events, &done.outcome).unwrap();
+    // Task, call, result, answer.
+    assert_eq!(trajectory.messages.len(), 4, "{:?}", trajectory.messages);
+    assert_eq!(trajectory.messages[1].tool_calls[0].name, "user_info");
+}
+
+#[test]
+fn samples_of_a_long_dialogue_have_names_of_their_own() {
+    let engine =
+        Engine::with(KNOWLEDGE.clone(), SystemConfig::named("chat").unwrap(), Script::new(&[])).unwrap();
+    let mut session = agents::session::Session::new("s");
+    let names: std::collections::BTreeSet<String> = (0..205)
+        .map(|_| futures_executor::block_on(session.say(&engine, "hello", None, None)).outcome.sample)
+        .collect();
+    assert_eq!((names.len(), session.turns.len()), (205, agents::limits::TURNS));
+    assert!(names.contains("s-1") && names.contains("s-205"));
+}
+
+#[test]
 fn the_rule_based_team_answers_every_sample_of_every_system_validly() {
     for system in SystemConfig::built_in() {
         for kind in system.tasks.clone().into_iter().filter(|kind| *kind != TaskKind::Conversation) {

@@ -53,6 +53,7 @@ fn go(folder: &Path, slow: bool) {
         task: TaskKind::Rating,
         system: system.clone(),
         model: "policy".into(),
+        models_sha256: Some(knowledge.models_sha256()),
     };
     let engine = Engine::with(knowledge, system, decider).unwrap();
     let concurrency = Concurrency::Threads { threads: 2, in_flight: 1 };

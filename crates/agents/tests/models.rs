@@ -188,3 +188,13 @@ fn what_a_model_can_do_decides_how_it_is_asked() {
         assert_eq!((request.agent.as_deref(), request.task), (Some("manager"), None));
     }
 }
+
+#[test]
+fn what_was_used_up_before_a_request_fails_is_counted() {
+    let replies = vec![Ok(ChatReply::text("I would rather not")), Err(Error::transport("gone"))];
+    let (outcome, requests) = play("single", TaskKind::Rating, replies);
+    assert_eq!(requests.len(), 2);
+    assert!(matches!(outcome.halt, Some(Halt::ModelError(_))), "{:?}", outcome.halt);
+    assert_eq!((outcome.usage.requests, outcome.decisions), (1, 0));
+    assert!(outcome.usage.input_tokens > 0);
+}

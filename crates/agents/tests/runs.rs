@@ -32,6 +32,7 @@ fn header(system: &SystemConfig, task: TaskKind) -> Header {
         task,
         system: system.clone(),
         model: "policy".into(),
+        models_sha256: Some(KNOWLEDGE.models_sha256()),
     }
 }
 
@@ -110,6 +111,46 @@ fn a_run_of_something_else_is_not_gone_on_with() {
 }
 
 #[test]
+fn a_run_is_gone_on_with_under_its_own_models_only() {
+    let mut config = agents::models::ModelsConfig::default();
+    config.ease.lambda = 1000.0;
+    let other = Arc::new(Knowledge::build(&PREPARED, &config).unwrap());
+    assert_ne!(other.models_sha256(), KNOWLEDGE.models_sha256());
+    let system = SystemConfig::named("analyse").unwrap();
+    let jobs = jobs(TaskKind::Ranking, 2);
+    let engine = |knowledge: &Arc<Knowledge>| {
+        Engine::with(knowledge.clone(), system.clone(), common::policy(knowledge)).unwrap()
+    };
+    let own = header(&system, TaskKind::Ranking);
+    let others = Header { models_sha256: Some(other.models_sha256()), ..own.clone() };
+    for (first, accepted) in [(own.clone(), false), (Header { models_sha256: None, ..own }, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let files = RunFiles::within(folder.path());
+        run_into(&engine(&KNOWLEDGE), &first, &jobs[..1], &files, Concurrency::ONE).unwrap();
+        // The list of jobs is part of a run, too.
+        let again = run_into(&engine(&other), &others, &jobs[..1], &files, Concurrency::ONE);
+        assert_eq!(again.is_ok(), accepted);
+        assert!(again.is_ok() || again.unwrap_err().to_string().contains("fitted otherwise"));
+    }
+}
+
+#[test]
+fn a_trace_that_is_too_short_is_not_filled_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = jobs(TaskKind::Rating, 3);
+    go(folder.path(), "analyse", common::policy(&KNOWLEDGE), &jobs, Concurrency::ONE);
+    let files = RunFiles::within(folder.path());
+    let whole = std::fs::read(&files.trace).unwrap();
+    std::fs::write(&files.trace, &whole[..whole.len() - 100]).unwrap();
+    let system = SystemConfig::named("analyse").unwrap();
+    let engine = Engine::with(KNOWLEDGE.clone(), system.clone(), common::policy(&KNOWLEDGE)).unwrap();
+    let header = header(&system, TaskKind::Rating);
+    let error = run_into(&engine, &header, &jobs, &files, Concurrency::ONE).unwrap_err().to_string();
+    assert!(error.contains("trace.jsonl has") && error.contains("vouches for"), "{error}");
+    assert_eq!(std::fs::read(&files.trace).unwrap().len(), whole.len() - 100);
+}
+
+#[test]
 fn a_replayed_trace_comes_out_byte_for_byte() {
     for (name, kind) in [
         ("reflect_analyse_search", TaskKind::Rating),
@@ -148,6 +189,10 @@ fn traces_tell_where_they_differ() {
     let path = RunFiles::within(first.path()).trace;
     let whole = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 10]).unwrap();
+    assert_eq!(Trace::read(&path).unwrap().samples.len(), 4);
+    // Also one that is torn within a character.
+    let within = [whole.as_bytes(), "{\"sample\":\"⟦".as_bytes().split_last().unwrap().1].concat();
+    std::fs::write(&path, within).unwrap();
     assert_eq!(Trace::read(&path).unwrap().samples.len(), 4);
     std::fs::write(&path, whole.replacen("\"seq\":2", "\"seq\":x", 1)).unwrap();
     let error = Trace::read(&path).unwrap_err().to_string();

@@ -6,13 +6,16 @@ mod common;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use agents::decider::{DecideError, Decider, Decision};
 use agents::knowledge::Knowledge;
 use agents::protocol::Prepared;
+use agents::view::AgentView;
 use agents::web::{Limits, Site, router};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode};
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use rec_core::Json;
 use tower::ServiceExt;
 
@@ -20,7 +23,10 @@ static PREPARED: LazyLock<Prepared> = LazyLock::new(common::prepared);
 static KNOWLEDGE: LazyLock<Arc<Knowledge>> = LazyLock::new(|| common::knowledge(&PREPARED));
 
 fn site(token: Option<&str>, limits: Limits) -> Router {
-    let decider = common::policy(&KNOWLEDGE);
+    site_of(common::policy(&KNOWLEDGE), token, limits)
+}
+
+fn site_of(decider: Arc<dyn Decider>, token: Option<&str>, limits: Limits) -> Router {
     router(Arc::new(Site::new(
         KNOWLEDGE.clone(),
         PREPARED.test.clone(),
@@ -131,7 +137,8 @@ async fn samples_hide_their_truth_until_they_are_run() {
 
 #[tokio::test]
 async fn strangers_big_bodies_and_crowds_are_refused() {
-    let open = site(None, Limits { sessions: 2, idle: Duration::from_secs(60), events: 3 });
+    let open =
+        site(None, Limits { sessions: 2, idle: Duration::from_secs(60), events: 3, ..Limits::default() });
     for (headers, status) in [
         (&[("host", "localhost:8080")][..], StatusCode::OK),
         (&[("host", "127.0.0.1:8080"), ("origin", "http://127.0.0.1:8080")], StatusCode::OK),
@@ -170,4 +177,58 @@ async fn strangers_big_bodies_and_crowds_are_refused() {
             response.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'")
         );
     }
+}
+
+#[tokio::test]
+async fn who_follows_a_session_hears_its_end() {
+    let open = site(None, Limits { idle: Duration::from_millis(20), ..Limits::default() });
+    for swept in [false, true] {
+        let id = begin(&open).await;
+        let response = send(&open, "GET", &format!("/api/sessions/{id}/events"), None, &[]).await;
+        if swept {
+            // A new session sweeps those that were idle.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            begin(&open).await;
+        } else {
+            send(&open, "DELETE", &format!("/api/sessions/{id}"), None, &[]).await;
+        }
+        let rest =
+            tokio::time::timeout(Duration::from_secs(5), to_bytes(response.into_body(), 1 << 20)).await;
+        assert!(rest.is_ok(), "the stream goes on after the session (swept: {swept})");
+    }
+}
+
+/// Thinks, on the processor, until it may go on.
+struct Busy {
+    may_go_on: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+    policy: Arc<dyn Decider>,
+}
+
+impl Decider for Busy {
+    fn decide<'a>(&'a self, view: &'a AgentView) -> BoxFuture<'a, Result<Decision, DecideError>> {
+        let told = self.may_go_on.lock().unwrap().recv_timeout(Duration::from_secs(2));
+        if told == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            return Box::pin(std::future::ready(Err(DecideError::Model(
+                "nobody was served meanwhile".into(),
+            ))));
+        }
+        self.policy.decide(view)
+    }
+}
+
+#[tokio::test]
+async fn a_team_that_computes_keeps_nobody_waiting() {
+    let (go_on, may_go_on) = std::sync::mpsc::channel();
+    let busy = Busy { may_go_on: may_go_on.into(), policy: common::policy(&KNOWLEDGE) };
+    let open = site_of(Arc::new(busy), None, Limits { answers: 1, ..Limits::default() });
+    let page = json(send(&open, "GET", "/api/samples/rating/0", None, &[]).await).await;
+    let name = page.pointer("/samples/0/sample").and_then(Json::as_str).unwrap();
+    let body = format!(r#"{{"system":"analyse","task":"rating","sample":"{name}"}}"#);
+    let run = async { json(send(&open, "POST", "/api/runs", Some(&body), &[]).await).await };
+    let ask = async {
+        assert_eq!(send(&open, "GET", "/api/health", None, &[]).await.status(), StatusCode::OK);
+        drop(go_on);
+    };
+    let (done, ()) = tokio::join!(run, ask);
+    assert_eq!(done.pointer("/outcome/valid").and_then(Json::as_bool), Some(true), "{done}");
 }

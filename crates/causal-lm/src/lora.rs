@@ -113,6 +113,16 @@ impl CausalLm {
         self
     }
 
+    /// The largest share of their inputs that the adapters in the slot drop in training; 0 without adapters. Nothing is dropped
+    /// unless the [`Pass`](crate::Pass) has where to draw from.
+    pub fn adapter_dropout(&self, slot: Slot) -> f64 {
+        let projections = self.layers.iter().flat_map(|layer| layer.projections());
+        projections
+            .filter_map(|(_, projection)| projection.adapter(slot))
+            .map(|own| own.dropout)
+            .fold(0.0, f64::max)
+    }
+
     /// Whether any layer has an adapter in the slot.
     pub fn has_adapter(&self, slot: Slot) -> bool {
         let mut projections = self.layers.iter().flat_map(|layer| layer.projections());

@@ -43,9 +43,9 @@ pub enum NegativeSource {
         #[serde(default = "single")]
         k: usize,
     },
-    /// The same for every row.
+    /// The same for every row, but for what its history holds.
     Fixed {
-        /// The items.
+        /// The items, none twice.
         items: Vec<ItemId>,
     },
 }
@@ -84,16 +84,21 @@ impl NegativeSource {
                 "negatives.temperature",
                 format!("is {temperature}; accepted is a number above 0"),
             )),
+            Self::Fixed { items } if (1..items.len()).any(|at| items[..at].contains(&items[at])) => {
+                Err(Error::config("negatives.items", "has an item twice"))
+            }
             _ => Ok(()),
         }
     }
 }
 
 /// The rejected items of each window, at most [`NegativeSource::k`] of them and never one twice. Items of the history are
-/// left out where `exclude_history`; the target is not: a policy that finds it gives an identical pair.
+/// left out where `exclude_history`. The target is left out of what is drawn at random; a policy that finds it, or a fixed list that
+/// has it, gives an identical pair.
 ///
 /// # Errors
-/// [`Error::Config`], and what the model reports.
+/// [`Error::Config`], also for fixed items that the codec does not have and for popular ones where no item ever was a target; and what
+/// the model reports.
 pub fn negatives(
     source: &NegativeSource,
     model: &CausalLm,
@@ -105,6 +110,23 @@ pub fn negatives(
 ) -> Result<Vec<Vec<ItemId>>> {
     source.validate()?;
     let n = codec.n_items();
+    match source {
+        NegativeSource::Fixed { items } => {
+            if let Some(item) = items.iter().find(|item| item.index() >= n) {
+                return Err(Error::config(
+                    "negatives.items",
+                    format!("has item {}, but there are {n}", item.0),
+                ));
+            }
+        }
+        NegativeSource::Popular { .. }
+            if target_counts.len() != n || target_counts.iter().all(|&count| count == 0) =>
+        {
+            let what = "is popular, which needs how often each item was a target, and one that was";
+            return Err(Error::config("negatives.kind", what));
+        }
+        _ => {}
+    }
     if source.asks_policy() && !codec.is_one_token() {
         return titles(source, model, codec, windows, exclude_history, (seed, round));
     }
@@ -141,13 +163,15 @@ pub fn negatives(
                     distinct(*k, n, window, barred, || ItemId(rng.random_range(0..n as u32)))
                 }
                 NegativeSource::Popular { k } => {
-                    let sum = totals.last().copied().unwrap_or(0).max(1);
+                    let sum = totals[n - 1];
                     distinct(*k, n, window, barred, || {
                         let at = rng.random_range(0..sum);
                         ItemId::from_index(totals.partition_point(|&total| total <= at))
                     })
                 }
-                NegativeSource::Fixed { items } => items.clone(),
+                NegativeSource::Fixed { items } => {
+                    items.iter().copied().filter(|&item| !barred(item)).collect()
+                }
             });
         }
     }
@@ -205,7 +229,9 @@ fn draw(
     barred: impl Fn(ItemId) -> bool,
     rng: &mut impl Rng,
 ) -> Option<ItemId> {
-    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    // Of what may be drawn: next to a barred item that is far more likely everything else would vanish.
+    let open = (0..scores.len()).filter(|&index| !barred(ItemId::from_index(index)));
+    let most = open.map(|index| scores[index]).fold(f32::NEG_INFINITY, f32::max);
     let weight = |index: usize| match barred(ItemId::from_index(index)) {
         true => 0.0,
         false => (f64::from(scores[index] - most) / temperature).exp(),
@@ -294,5 +320,7 @@ mod tests {
             assert!((f64::from(count) / 20_000.0 - expected).abs() < 0.015, "{counts:?}");
         }
         assert_eq!(draw(&scores, 1.0, |item| item.0 < 2, rng), Some(ItemId(2)));
+        assert_eq!(draw(&[0.0, -2000.0, -5000.0], 1.0, |item| item.0 == 0, rng), Some(ItemId(1)));
+        assert_eq!(draw(&scores, 1.0, |_| true, rng), None);
     }
 }

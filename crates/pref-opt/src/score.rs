@@ -4,10 +4,10 @@ use causal_lm::{CausalLm, Decoder, Prepared, Slot, score_completions};
 use rec_core::rank::top_k;
 use rec_core::{ItemId, Query, Rankings, Recommender, ScoredItem};
 
-use crate::Result;
 use crate::codec::ItemCodec;
 use crate::log_probs::next_log_probs;
 use crate::titles::TitleDecoder;
+use crate::{Error, Result};
 
 /// Completions scored at once where titles have several tokens.
 const ROWS: usize = 256;
@@ -17,7 +17,7 @@ const ROWS: usize = 256;
 /// With one token an item this is one look at the softmax; with titles every title is scored, which is exact and slow.
 ///
 /// # Errors
-/// What the model reports.
+/// [`Error::Config`] if the model knows fewer tokens than the codec; what the model reports.
 pub fn item_log_probs<M: Decoder, P: AsRef<[u32]>>(
     model: &M,
     codec: &ItemCodec,
@@ -25,11 +25,16 @@ pub fn item_log_probs<M: Decoder, P: AsRef<[u32]>>(
     slot: Slot,
 ) -> Result<Vec<f32>> {
     let n = codec.n_items();
+    // A model may have more tokens, to fill its vocabulary up to a round number.
+    let (known, needed) = (model.config().vocab_size, codec.vocab_size());
+    if known < needed {
+        return Err(Error::config("vocab_size", format!("is {known}, but the codec has {needed} tokens")));
+    }
     let mut scores = Vec::with_capacity(prompts.len() * n);
     if codec.is_one_token() {
         let all = next_log_probs(model, prompts, slot)?;
-        for row in all.chunks_exact(codec.vocab_size()) {
-            scores.extend_from_slice(&row[ItemCodec::FIRST as usize..]);
+        for row in all.chunks_exact(known) {
+            scores.extend_from_slice(&row[ItemCodec::FIRST as usize..needed]);
         }
         return Ok(scores);
     }
@@ -50,13 +55,25 @@ pub struct LanguageRecommender {
     pub codec: ItemCodec,
     /// How many items of a history the prompt holds: the latest.
     pub most_history: usize,
-    /// Taken off each item's score: D3-style debiasing at decoding, `log p(item | history) - weight * log p(item)`.
+    /// Taken off each item's score, one number an item: D3-style debiasing at decoding, `log p(item | history) - weight * log p(item)`.
+    /// A search does not have it: it goes without [`LanguageRecommender::decoder`].
     pub debias: Option<Vec<f32>>,
     /// Searches the titles, where they have several tokens; without it every title is scored.
     pub decoder: Option<TitleDecoder>,
 }
 
 impl LanguageRecommender {
+    fn check(&self) -> Result<()> {
+        let (n, Some(debias)) = (self.codec.n_items(), &self.debias) else { return Ok(()) };
+        if debias.len() != n {
+            return Err(Error::config("debias", format!("has {} numbers for {n} items", debias.len())));
+        }
+        if self.decoder.is_some() {
+            return Err(Error::config("debias", "is not taken off in a search; leave out the decoder"));
+        }
+        Ok(())
+    }
+
     /// The list of one query by search.
     fn search(
         &self,
@@ -81,6 +98,7 @@ impl Recommender for LanguageRecommender {
     }
 
     fn recommend(&self, queries: &[Query<'_>], k: usize) -> rec_core::Result<Rankings> {
+        self.check()?;
         let model = Prepared::of(&self.model, Slot::Active);
         if let Some(decoder) = &self.decoder {
             let mut rankings = Rankings::with_capacity(k, queries.len());

@@ -181,22 +181,16 @@ pub fn play_round(
         let found = negatives(source, &frozen, codec, &windows, &data.target_counts, exclude, (seed, round))?;
         record.negatives = NegativeMetrics::of(found.iter().flatten());
         let mut told = Vec::new();
-        for (place, (window, mut rejected)) in windows.iter().zip(found).enumerate() {
+        for (place, (window, rejected)) in windows.iter().zip(found).enumerate() {
             if rejected.len() < source.k() {
                 record.unparsable += 1;
                 continue;
             }
             if rejected.contains(&window.target) {
                 record.identical += 1;
+                // Of several the next best would be needed; the row is left out instead.
                 if config.mode == Mode::Corrected {
-                    if rejected.len() == 1 {
-                        continue;
-                    }
-                    // Of several the next best would be needed; the row is left out instead.
-                    rejected.retain(|&item| item != window.target);
-                    if rejected.len() < source.k() {
-                        continue;
-                    }
+                    continue;
                 }
             }
             told.extend([place as u64, u64::from(window.target.0)]);
@@ -284,10 +278,11 @@ pub fn play(
         if let Some(folder) = &mut folder {
             let header = serde_json::to_string(&records)
                 .map_err(|error| Error::invalid(format!("the records cannot be written: {error}")))?;
-            folder.write_checkpoint(&weights::to_bytes(&policy, &header)?)?;
             let manifest = serde_json::to_vec_pretty(&records[round - 1])
                 .map_err(|error| Error::invalid(format!("the manifest cannot be written: {error}")))?;
+            // The manifest first: a round without checkpoint is played again, and writes it again.
             folder.write_file(&format!("round-{round}.json"), &manifest)?;
+            folder.write_checkpoint(&weights::to_bytes(&policy, &header)?)?;
         }
     }
     Ok((policy, records))

@@ -7,6 +7,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 use causal_lm::{AdamW, AdamWConfig, CausalLm, ParameterGradients, Pass, Slot, Tape};
 use rand::seq::SliceRandom;
+use rec_core::random::{Random, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Example;
@@ -180,33 +181,61 @@ impl<'a> Stepper<'a> {
     }
 
     /// The model after a step, if one is due; `last` tells that no batch of this epoch follows.
-    fn step(&mut self, model: CausalLm, last: bool) -> CausalLm {
+    fn step(&mut self, model: CausalLm, last: bool) -> Result<CausalLm> {
         if self.pending < self.config.accumulation && !last {
-            return model;
+            return Ok(model);
         }
         let gradients = std::mem::take(&mut self.gradients);
         let mean = 1.0 / std::mem::take(&mut self.pending) as f64;
         let norm = gradients.norm() * mean;
+        if !norm.is_finite() {
+            return Err(Error::Diverged { what: "the gradient norm".into(), steps: self.step });
+        }
         self.means.add("grad_norm", norm);
         // As torch.nn.utils.clip_grad_norm_.
         let clip = self.config.max_grad_norm.map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0));
         let rate = self.config.rate(self.step, self.steps);
         self.means.add("learning_rate", rate);
         self.step += 1;
-        self.optimizer.step(model, gradients, mean * clip, rate)
+        Ok(self.optimizer.step(model, gradients, mean * clip, rate))
+    }
+}
+
+/// What the adapters of a model drop in each batch of a stage.
+struct Dropout {
+    seed: u64,
+    purpose: String,
+    batches: u64,
+    /// None where nothing is dropped: then the pass by hand can be taken.
+    random: Option<Random>,
+    drops: bool,
+}
+
+impl Dropout {
+    fn new(model: &CausalLm, seed: u64, stage: &str) -> Self {
+        let drops = model.adapter_dropout(Slot::Active) > 0.0;
+        Self { seed, purpose: format!("{stage} dropout"), batches: 0, random: None, drops }
+    }
+
+    /// The pass of the next batch, which has a stream of its own.
+    fn pass(&mut self) -> Pass<'_> {
+        self.random = self.drops.then(|| stream(self.seed, &self.purpose, self.batches));
+        self.batches += 1;
+        Pass { dropout: self.random.as_mut(), ..Pass::default() }
     }
 }
 
 /// The order of rows in one epoch.
 fn shuffled(rows: usize, seed: u64, purpose: &str, epoch: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..rows).collect();
-    order.shuffle(&mut rec_core::random::stream(seed, purpose, epoch as u64));
+    order.shuffle(&mut stream(seed, purpose, epoch as u64));
     order
 }
 
 /// Supervised training on completions: the mean negative log-likelihood of their tokens, prompts excluded.
 ///
-/// `weights`, if given, has a factor for each row. `stage` names the stage: it decides, with the seed, the order of rows.
+/// `weights`, if given, has a factor for each row. `stage` names the stage: it decides, with the seed, the order of rows and what
+/// adapters with dropout drop. With dropout a stage takes burn's operations, which are slower than the pass by hand.
 ///
 /// # Errors
 /// [`Error::Config`], [`Error::EmptyCompletion`], [`Error::TooLong`], [`Error::Diverged`].
@@ -220,6 +249,7 @@ pub fn train_sft(
 ) -> Result<(CausalLm, StageMetrics)> {
     config.validate("sft")?;
     let mut stepper = Stepper::new(config, rows.len());
+    let mut dropout = Dropout::new(&model, seed, stage);
     let device = model.device();
     for epoch in 0..config.epochs {
         let order = shuffled(rows.len(), seed, stage, epoch);
@@ -227,7 +257,7 @@ pub fn train_sft(
         for (index, chosen) in order.chunks(config.batch_size).enumerate() {
             let own: Vec<_> = chosen.iter().map(|&row| (&rows[row].prompt, &rows[row].completion)).collect();
             let batch = batch(&model, &own)?;
-            let tape = Tape::record(&model, &batch, &mut Pass::default())?;
+            let tape = Tape::record(&model, &batch, &mut dropout.pass())?;
             let loss = match weights {
                 None => tape.cross_entropy(),
                 Some(weights) => {
@@ -238,7 +268,7 @@ pub fn train_sft(
                 }
             };
             stepper.take(tape, loss)?;
-            model = stepper.step(model, index + 1 == batches);
+            model = stepper.step(model, index + 1 == batches)?;
         }
     }
     Ok((model, stepper.means.finish()))
@@ -247,22 +277,6 @@ pub fn train_sft(
 /// The model as it is, on a device where log-probabilities take the fast way.
 fn without_autodiff(model: &CausalLm) -> CausalLm {
     if model.device().is_autodiff() { model.valid() } else { model.clone() }
-}
-
-/// The mean negative log-likelihood of a completion token.
-///
-/// # Errors
-/// As [`train_sft`].
-pub fn evaluate_sft(model: &CausalLm, rows: &[Example], batch_size: usize) -> Result<f64> {
-    let (mut sum, mut tokens) = (0.0, 0);
-    let model = &without_autodiff(model);
-    for batch in rows.chunks(batch_size.max(1)) {
-        let own: Vec<_> = batch.iter().map(|row| (&row.prompt, &row.completion)).collect();
-        let found = completion_log_probs(model, &own, &mut Pass::default())?;
-        sum -= f64::from(found.sums.sum().into_scalar::<f32>());
-        tokens += found.lengths.iter().sum::<usize>();
-    }
-    Ok(sum / tokens.max(1) as f64)
 }
 
 /// Summed log-probabilities of each pair: of the chosen completion and of the rejected ones.
@@ -307,7 +321,7 @@ fn flat<'a>(pairs: &[&'a PairExample]) -> Vec<(&'a [u32], &'a [u32])> {
     pairs.iter().flat_map(|&pair| each(pair)).collect()
 }
 
-/// Training on preferences.
+/// Training on preferences. Adapters with dropout drop as in [`train_sft`], in the policy alone: references are whole.
 ///
 /// Metrics have TRL's names: `loss`, `grad_norm`, `learning_rate`, `logps/chosen`, `logps/rejected`, `rewards/chosen`,
 /// `rewards/rejected`, `rewards/margins`, `rewards/accuracies`.
@@ -353,6 +367,7 @@ pub fn train_preferences(
         return Err(Error::config("reference", "has not one row for each pair"));
     }
     let mut stepper = Stepper::new(config, pairs.len());
+    let mut dropout = Dropout::new(&model, seed, stage);
     let device = model.device();
     for epoch in 0..config.epochs {
         let order = shuffled(pairs.len(), seed, stage, epoch);
@@ -361,7 +376,7 @@ pub fn train_preferences(
             let own: Vec<&PairExample> = rows.iter().map(|&row| &pairs[row]).collect();
             let (n, flat) = (own.len(), flat(&own));
             let tokens = batch(&model, &flat)?;
-            let tape = Tape::record(&model, &tokens, &mut Pass::default())?;
+            let tape = Tape::record(&model, &tokens, &mut dropout.pass())?;
             let policy = LogProbs::of_tape(&tape, &tokens);
             let vector = |values: Vec<f32>| {
                 let count = values.len();
@@ -397,7 +412,7 @@ pub fn train_preferences(
             note(&mut stepper.means, objective, &batch);
             let loss = objective.loss(&batch);
             stepper.take(tape, loss)?;
-            model = stepper.step(model, index + 1 == batches);
+            model = stepper.step(model, index + 1 == batches)?;
         }
     }
     Ok((model, stepper.means.finish()))
@@ -447,4 +462,42 @@ pub fn trainable(model: CausalLm) -> CausalLm {
         }
     }
     model.map(&mut Mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use causal_lm::CausalLmConfig;
+
+    use super::*;
+
+    #[test]
+    fn gradients_that_are_no_numbers_end_the_stage() {
+        let shape = CausalLmConfig {
+            vocab_size: 8,
+            hidden_size: 8,
+            intermediate_size: 8,
+            num_hidden_layers: 1,
+            num_attention_heads: 1,
+            num_key_value_heads: 1,
+            max_position_embeddings: 8,
+            ..CausalLmConfig::default()
+        };
+        let model = shape.init(1, &Device::flex().autodiff()).unwrap();
+        let rows = batch(&model, &[(vec![1_u32, 2], vec![3_u32])]).unwrap();
+        for max_grad_norm in [None, Some(1.0)] {
+            let config = StageConfig { max_grad_norm, ..StageConfig::default() };
+            let mut stepper = Stepper::new(&config, 1);
+            let tape = Tape::record(&model, &rows, &mut Pass::default()).unwrap();
+            // 0 is a number; the slope of its root is not.
+            let loss = tape.cross_entropy();
+            let loss = loss.clone() + (loss.clone() - loss).sqrt();
+            stepper.take(tape, loss).unwrap();
+            let error = stepper.step(model.clone(), true).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "the gradient norm is not finite after 0 steps: lower the learning rate"
+            );
+        }
+    }
 }

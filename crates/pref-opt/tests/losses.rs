@@ -226,6 +226,12 @@ fn weighted_terms_add_up_and_settings_are_checked() {
         "loss.label_smoothing: is 0.5; accepted is 0 up to below 0.5"
     );
     assert!(refused(Objective::of(PreferenceLoss::Hinge, 0.0)).starts_with("objective.beta"));
+    // Sums of weighted tokens, and means over all of them: not both.
+    assert!(objective.validate().is_ok());
+    objective.length_alpha = 0.5;
+    assert!(refused(objective.clone()).starts_with("objective.length_alpha"));
+    objective.terms.pop();
+    assert!(objective.validate().is_ok());
 }
 
 #[test]

@@ -7,12 +7,12 @@ use pref_opt::data::{DataConfig, PreferenceData, Window};
 use pref_opt::log_probs::completion_log_probs;
 use pref_opt::loss::{Objective, PreferenceLoss};
 use pref_opt::negatives::{NegativeSource, negatives};
-use pref_opt::score::item_log_probs;
+use pref_opt::score::{LanguageRecommender, item_log_probs};
 use pref_opt::selfplay::{PreferenceStage, ReferenceRule, SelfPlayConfig, Task, play, round_rows};
 use pref_opt::train::{PairExample, Reference, StageConfig, train_preferences, train_sft};
 use pref_opt::{CausalLm, CausalLmConfig, Error, LoraConfig, Pass, Slot};
 use rec_core::run::{RunFolder, Start};
-use rec_core::{Catalogue, Dataset, IdMap, Interactions, ItemId, UserId};
+use rec_core::{Catalogue, Dataset, IdMap, Interactions, ItemId, Query, Recommender, UserId};
 
 /// 12 users who walk round 9 titles, of which two are the same.
 fn data() -> PreferenceData {
@@ -103,6 +103,12 @@ fn a_run_that_was_killed_ends_in_the_same_bits() {
     assert_eq!(judged, [3]);
     assert_eq!(resumed, whole);
     assert!(place.path().join("a/round-3.json").exists());
+    // Killed between the two files of a round: the checkpoint cannot be written, the manifest is there.
+    let blocked = place.path().join("b");
+    let mut run = RunFolder::open(&blocked, &config(1), Start::New).unwrap();
+    std::fs::create_dir(blocked.join(".checkpoint.safetensors.partial")).unwrap();
+    assert!(play(&base, &task, &config(1), Some(&mut run), &mut |_, _| Ok(())).is_err());
+    assert!(blocked.join("round-1.json").exists());
     assert_eq!(round_rows(50, 20, 3, 1), round_rows(50, 20, 3, 1));
 }
 
@@ -237,5 +243,65 @@ fn supervised_training_learns_and_greedy_negatives_are_the_best_items() {
         of(&NegativeSource::Sample { temperature: 1.0 }),
         of(&NegativeSource::Sample { temperature: 1.0 })
     );
-    assert_eq!(of(&NegativeSource::Fixed { items: vec![ItemId(2)] })[3], [ItemId(2)]);
+    let fixed = of(&NegativeSource::Fixed { items: vec![ItemId(2), ItemId(5)] });
+    for (window, items) in windows.iter().zip(&fixed) {
+        let open = [ItemId(2), ItemId(5)].into_iter().filter(|item| !window.history.contains(item));
+        assert_eq!(*items, open.collect::<Vec<_>>());
+    }
+    assert!(fixed.iter().any(|items| items.len() < 2));
+    let refused = |source: &NegativeSource, counts: &[u32]| {
+        negatives(source, &frozen, &codec, &windows, counts, true, (1, 1)).unwrap_err().to_string()
+    };
+    let beyond = NegativeSource::Fixed { items: vec![ItemId(8)] };
+    assert_eq!(refused(&beyond, &[1; 8]), "negatives.items: has item 8, but there are 8");
+    let twice = NegativeSource::Fixed { items: vec![ItemId(1), ItemId(1)] };
+    assert_eq!(refused(&twice, &[1; 8]), "negatives.items: has an item twice");
+    assert!(refused(&NegativeSource::Popular { k: 1 }, &[0; 8]).starts_with("negatives.kind"));
+}
+
+#[test]
+fn a_padded_vocabulary_shifts_no_scores() {
+    let (small, large) = (ItemCodec::one_token(8), ItemCodec::one_token(11));
+    let model = model(&large, 1).valid();
+    let prompts = [small.prompt(&[ItemId(1)]), small.prompt(&[ItemId(3), ItemId(7)])];
+    let of = |codec| item_log_probs(&model, codec, &prompts, Slot::Active).unwrap();
+    let (own, all) = (of(&small), of(&large));
+    assert_eq!(own, [&all[..8], &all[11..19]].concat());
+    let error = item_log_probs(&model, &ItemCodec::one_token(12), &prompts, Slot::Active).unwrap_err();
+    assert_eq!(error.to_string(), "vocab_size: is 16, but the codec has 17 tokens");
+}
+
+#[test]
+fn what_cannot_be_taken_off_scores_is_refused() {
+    let codec = ItemCodec::one_token(8);
+    let recommender = |debias| LanguageRecommender {
+        model: model(&codec, 1).valid(),
+        codec: codec.clone(),
+        most_history: 5,
+        debias: Some(debias),
+        decoder: None,
+    };
+    let history = [ItemId(2)];
+    let query = Query { user: None, history: &history, exclude: &history, candidates: None };
+    assert!(recommender(vec![0.0; 8]).recommend(&[query], 3).is_ok());
+    let short = recommender(vec![0.0; 5]).recommend(&[query], 3).unwrap_err();
+    assert!(short.to_string().contains("5 numbers for 8 items"), "{short}");
+}
+
+#[test]
+fn adapters_drop_by_seed_and_only_where_they_are_told_to() {
+    let (data, codec) = (data(), ItemCodec::one_token(8));
+    let examples: Vec<_> =
+        data.windows.iter().map(|window| codec.example(&window.history, window.target)).collect();
+    // One batch a step and all rows in it: the seed orders rows, which moves sums by rounding alone.
+    let stage =
+        StageConfig { learning_rate: 1e-2, batch_size: examples.len(), epochs: 3, ..StageConfig::default() };
+    let loss = |dropout: f64, seed: u64| {
+        let lora = LoraConfig { rank: 2, alpha: 4.0, dropout, ..LoraConfig::default() };
+        let base = model(&codec, 1).add_lora(&lora, 5).unwrap();
+        train_sft(base, &examples, None, &stage, seed, "sft").unwrap().1["loss"]
+    };
+    assert!((loss(0.0, 1) - loss(0.0, 2)).abs() < 1e-5);
+    assert_eq!(loss(0.3, 1), loss(0.3, 1));
+    assert!((loss(0.3, 1) - loss(0.3, 2)).abs() > 1e-5);
 }

@@ -77,6 +77,9 @@ fn a_search_with_beams_for_all_titles_ranks_as_exact_scores_do() {
     let history = [ItemId(2), ItemId(5)];
     let query = Query { user: None, history: &history, exclude: &history, candidates: None };
     let searched = recommender.recommend(&[query], 4).unwrap();
+    let debiased = LanguageRecommender { debias: Some(vec![0.0; 6]), ..recommender.clone() };
+    let error = debiased.recommend(&[query], 4).unwrap_err().to_string();
+    assert!(error.contains("leave out the decoder"), "{error}");
     let scored = LanguageRecommender { decoder: None, ..recommender }.recommend(&[query], 4).unwrap();
     let items = |row: &[rec_core::ScoredItem]| row.iter().map(|scored| scored.item).collect::<Vec<_>>();
     assert_eq!(items(searched.row(0)), items(scored.row(0)));

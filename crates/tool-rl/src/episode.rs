@@ -101,14 +101,27 @@ impl Episode {
     }
 
     /// Checks what the code that learns relies on: the prompt is not empty, actions and observations follow each other
-    /// without gaps up to the last token, and behaviour log-probabilities are as many as tokens.
+    /// without gaps up to the last token, and behaviour log-probabilities are as many as tokens. An episode without tokens
+    /// has nothing that points at one.
     ///
     /// # Errors
     /// [`Error::Record`] naming the step.
     pub fn check(&self) -> Result<()> {
         let mut at = self.prompt;
         if self.tokens.is_empty() {
-            return Ok(());
+            if at > 0 {
+                return Err(Error::record(format!("episode {}", self.id), "has a prompt, but no tokens"));
+            }
+            let written = |step: &Step| {
+                step.action != (0..0) || step.observation != (0..0) || !step.log_probs.is_empty()
+            };
+            return match self.steps.iter().position(written) {
+                None => Ok(()),
+                Some(number) => Err(Error::record(
+                    format!("episode {}, step {number}", self.id),
+                    "stands among tokens, but the episode has none",
+                )),
+            };
         }
         if at == 0 {
             return Err(Error::record(format!("episode {}", self.id), "has an empty prompt"));
@@ -275,7 +288,7 @@ pub fn write_episodes(path: &Path, episodes: &[Episode]) -> Result<()> {
 /// Reads what [`write_episodes`] wrote.
 ///
 /// # Errors
-/// [`rec_core::Error::Parse`] naming the line; [`Error::Record`] for an episode whose parts do not fit.
+/// [`rec_core::Error::Parse`] naming file and line, also for an episode whose parts do not fit ([`Episode::check`]).
 pub fn read_episodes(path: &Path) -> Result<Vec<Episode>> {
     let file = std::fs::File::open(path).map_err(|error| rec_core::Error::io(path, error))?;
     let mut episodes = Vec::new();
@@ -289,7 +302,7 @@ pub fn read_episodes(path: &Path) -> Result<Vec<Episode>> {
         if read.schema_version != VERSION {
             return Err(wrong(format!("schema_version is {}, not {VERSION}", read.schema_version)).into());
         }
-        read.episode.check()?;
+        read.episode.check().map_err(|error| wrong(error.to_string()))?;
         episodes.push(read.episode);
     }
     Ok(episodes)

@@ -226,6 +226,7 @@ impl Method {
     /// [`Error::Config`] for settings that are out of range or do not go together.
     pub fn validate(&self) -> Result<()> {
         self.credit.validate()?;
+        self.reward.validate()?;
         let uses_values = matches!(
             self.credit,
             Credit::TokenGae { .. } | Credit::StepGae { .. } | Credit::BiLevelGae { .. }
@@ -241,6 +242,14 @@ impl Method {
                 "compares whole returns, which needs the credit trajectory or return_to_go",
             ));
         }
+        if matches!(self.credit, Credit::ReturnToGo { .. })
+            && matches!(self.baseline, Baseline::Standardised | Baseline::LeaveOneOut)
+        {
+            return Err(Error::config(
+                "method.baseline",
+                "is one of whole returns; with the credit return_to_go, zero and mean (of each turn) are accepted",
+            ));
+        }
         let bad = match self.loss {
             PolicyLoss::Clip { low, high, dual } => {
                 !(low > 0.0 && low < 1.0 && high > 0.0) || dual.is_some_and(|dual| !(dual > 1.0))
@@ -248,9 +257,18 @@ impl Method {
             PolicyLoss::Weighted { beta, most } => !(beta > 0.0 && most > 0.0),
             PolicyLoss::Reinforce | PolicyLoss::Imitation => false,
         };
-        if bad || self.epochs == 0 || !(self.kl_control.beta >= 0.0) {
-            return Err(Error::config("method", "has a loss, a number of epochs or a penalty out of range"));
+        if bad || self.epochs == 0 {
+            return Err(Error::config("method", "has a loss or a number of epochs out of range"));
         }
+        for (key, value) in [("entropy", Some(self.entropy)), ("anchor", self.anchor)] {
+            if let Some(value) = value.filter(|value| !value.is_finite()) {
+                return Err(Error::config(
+                    format!("method.{key}"),
+                    format!("is {value}, not a finite number"),
+                ));
+            }
+        }
+        self.kl_control.validate()?;
         Ok(())
     }
 
@@ -372,6 +390,38 @@ mod tests {
         assert!(Method::preset("unknown", 0.0).is_none());
         let without = Method { critic: false, ..Method::preset("steptool-gated", 0.0).unwrap() };
         assert!(without.validate().unwrap_err().to_string().starts_with("method.critic"));
+    }
+
+    #[test]
+    fn what_cannot_be_computed_is_refused() {
+        let refused = |change: fn(&mut Method)| {
+            let mut method = Method::preset("reinforce++", 0.1).unwrap();
+            change(&mut method);
+            method.validate().unwrap_err().to_string()
+        };
+        let cases: [(&str, fn(&mut Method)); 8] = [
+            ("method.baseline", |method| method.baseline = Baseline::Standardised),
+            ("method.baseline", |method| method.baseline = Baseline::LeaveOneOut),
+            ("method.entropy", |method| method.entropy = f32::NAN),
+            ("method.anchor", |method| method.anchor = Some(f32::INFINITY)),
+            ("kl_control.beta", |method| method.kl_control.beta = f64::INFINITY),
+            ("kl_control.adaptive.target", |method| {
+                method.kl_control.adaptive = Some(AdaptiveKl { target: 0.0, horizon: 10.0 });
+            }),
+            ("kl_control.adaptive.horizon", |method| {
+                method.kl_control.adaptive = Some(AdaptiveKl { target: 6.0, horizon: 0.0 });
+            }),
+            ("reward.clip", |method| {
+                let clip = Shaper::Clip(1.0, -1.0, Box::new(Shaper::Outcome));
+                method.reward = Shaper::Sum(vec![Shaper::Success, clip.at_end()]);
+            }),
+        ];
+        for (key, change) in cases {
+            let said = refused(change);
+            assert!(said.starts_with(key), "{said}");
+        }
+        let mean = Method { baseline: Baseline::Mean, ..Method::preset("reinforce++", 0.1).unwrap() };
+        mean.validate().unwrap();
     }
 
     #[test]

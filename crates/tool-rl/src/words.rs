@@ -23,25 +23,53 @@ const FIRST_WORD: u32 = 261;
 
 /// A codec over learned words. A prompt is the tools, each with its parameters (a star at those it needs), and the question; an action is
 /// the tool's name and its arguments as JSON; an observation the reply's text, cut.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Vec<String>", into = "Vec<String>")]
+///
+/// In files it is the list of its words, or words and settings where a setting is not the usual one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
 pub struct WordCodec {
     words: Vec<String>,
     places: HashMap<String, u32>,
-    /// Tokens of an observation at most.
+    /// Tokens of an observation at most; 96 unless set.
     pub most_seen: usize,
+}
+
+const MOST_SEEN: usize = 96;
+
+/// No words: everything is spelled.
+impl Default for WordCodec {
+    fn default() -> Self {
+        Vec::new().into()
+    }
+}
+
+/// The form in files.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Kept {
+    Words(Vec<String>),
+    Set { words: Vec<String>, most_seen: usize },
+}
+
+impl From<Kept> for WordCodec {
+    fn from(kept: Kept) -> Self {
+        match kept {
+            Kept::Words(words) => words.into(),
+            Kept::Set { words, most_seen } => Self { most_seen, ..words.into() },
+        }
+    }
+}
+
+impl From<WordCodec> for Kept {
+    fn from(WordCodec { words, most_seen, .. }: WordCodec) -> Self {
+        if most_seen == MOST_SEEN { Self::Words(words) } else { Self::Set { words, most_seen } }
+    }
 }
 
 impl From<Vec<String>> for WordCodec {
     fn from(words: Vec<String>) -> Self {
         let places = words.iter().enumerate().map(|(at, word)| (word.clone(), FIRST_WORD + at as u32));
-        Self { places: places.collect(), words, most_seen: 96 }
-    }
-}
-
-impl From<WordCodec> for Vec<String> {
-    fn from(codec: WordCodec) -> Self {
-        codec.words
+        Self { places: places.collect(), words, most_seen: MOST_SEEN }
     }
 }
 

@@ -383,9 +383,24 @@ fn a_training_that_was_cut_off_ends_in_the_same_policy() {
         assert_eq!(again, *report);
     }
     assert_eq!(second.checkpoint().unwrap(), whole.checkpoint().unwrap());
-    let other = TrainConfig { seed: 9, ..config };
+    let other = TrainConfig { seed: 9, ..config.clone() };
     assert!(Trainer::resume(model(7, 2), &method, &other, &bytes).is_err());
+    let error = Trainer::resume(model(7, 3), &method, &config, &bytes).unwrap_err().to_string();
+    assert!(error.starts_with("policy: is not the one"), "{error}");
     assert!(Trainer::resume(model(7, 2), &method, &TrainConfig::default(), &bytes[..50]).is_err());
+}
+
+#[test]
+fn adapters_with_dropout_are_refused() {
+    let method = Method::preset("grpo-trajectory", 0.1).unwrap();
+    let with = |dropout| {
+        let lora = causal_lm::LoraConfig { rank: 2, dropout, ..causal_lm::LoraConfig::default() };
+        model(7, 2).add_lora(&lora, 1).unwrap()
+    };
+    assert!(Trainer::new(with(0.0), &method, &TrainConfig::default()).is_ok());
+    let error = Trainer::new(with(0.05), &method, &TrainConfig::default()).unwrap_err().to_string();
+    assert!(error.starts_with("policy: has adapters with dropout 0.05"), "{error}");
+    assert!(fine_tune(with(0.05), &demonstrations(1), &LearnConfig::default(), 1, 0).is_err());
 }
 
 #[test]

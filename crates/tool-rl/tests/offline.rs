@@ -182,6 +182,16 @@ fn episodes_survive_their_file() {
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replacen("\"schema_version\":1", "\"schema_version\":2", 1)).unwrap();
     assert!(read_episodes(&path).unwrap_err().to_string().contains(":1: schema_version"));
+    // Steps that point at tokens which are not there.
+    let last = episodes.len();
+    let mut broken = episodes.clone();
+    broken[last - 1].tokens.clear();
+    for (prompt, said) in [(broken[last - 1].prompt, "has a prompt"), (0, "step 0: stands among tokens")] {
+        broken[last - 1].prompt = prompt;
+        write_episodes(&path, &broken).unwrap();
+        let error = read_episodes(&path).unwrap_err().to_string();
+        assert!(error.contains(&format!("episodes.jsonl:{last}: ")) && error.contains(said), "{error}");
+    }
 }
 
 #[test]

@@ -26,7 +26,15 @@ fn frequent_words_are_one_token_and_others_are_spelled() {
     assert_eq!(codec.read_action(&codec.encode("nonsense")).name, "nonsense");
     assert_eq!(codec.read_action(&[u32::MAX, 0]).name, "\0");
     let text = serde_json::to_string(&codec).unwrap();
+    assert!(text.starts_with('['), "{text}");
     assert_eq!(serde_json::from_str::<WordCodec>(&text).unwrap(), codec);
+    // A setting survives, too.
+    let mut short = codec;
+    short.most_seen = 12;
+    let text = serde_json::to_string(&short).unwrap();
+    assert_eq!(serde_json::from_str::<WordCodec>(&text).unwrap(), short);
+    let none = serde_json::to_string(&WordCodec::default()).unwrap();
+    assert_eq!(serde_json::from_str::<WordCodec>(&none).unwrap(), WordCodec::default());
 }
 
 fn tool() -> ToolSpec {

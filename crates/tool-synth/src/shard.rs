@@ -3,11 +3,12 @@
 //! ```text
 //! OUT/config.json           what decides the data; all shards must have the same
 //! OUT/blocks/000000.jsonl   one sample a line; replaced as a whole, never half there
-//! OUT/blocks/000000.json    what happened to its plans
+//! OUT/blocks/000000.json    what happened to its plans, and which program made it
 //! ```
 //!
 //! Shard i of n makes the blocks whose number leaves i when divided by n. A block that is there is not made again, so a run
-//! that was cut off goes on where it was, and running it twice changes nothing.
+//! that was cut off goes on where it was, and running it twice changes nothing. Blocks of another version of the program or of another
+//! embedded grammar are not mixed with this one's. (Blocks from before they told are taken on trust.)
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,12 +18,13 @@ use std::str::FromStr;
 use rayon::prelude::*;
 use rec_core::run::replace_file;
 use rec_core::{Json, Observer, Progress, Trajectory};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::engine::{Engine, RuleEngine};
 use crate::error::{Error, Result};
 use crate::synthesis::{Config, Synthesizer, Tally};
-use crate::tss::{Diversity, Grammar, Pool};
+use crate::tss::{Diversity, GRAMMAR_TEXT, Grammar, Pool};
 use crate::{export, report};
 
 /// Samples in a block.
@@ -52,6 +54,34 @@ impl FromStr for Shard {
         let (index, of) = (index.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
         if index < of { Ok(Self { index, of }) } else { Err(wrong()) }
     }
+}
+
+/// What decides the data beside the configuration.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Program {
+    version: String,
+    grammar_sha256: String,
+}
+
+impl Program {
+    fn this() -> Self {
+        let digest = Sha256::digest(GRAMMAR_TEXT);
+        let grammar_sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { version: env!("CARGO_PKG_VERSION").to_owned(), grammar_sha256 }
+    }
+}
+
+/// What stands beside a block's samples.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Note {
+    Made {
+        program: Program,
+        tally: Tally,
+    },
+    /// Of an older program.
+    Bare(Tally),
 }
 
 fn block_paths(out: &Path, block: u64) -> (PathBuf, PathBuf) {
@@ -88,7 +118,7 @@ pub fn open(out: &Path, config: &Config) -> Result<()> {
 /// Makes the blocks of a shard that are not there yet. The observer hears of each block: `samples`, `attempts`.
 ///
 /// # Errors
-/// Settings that differ from the folder's, a block that cannot be written, or what the engine fails with.
+/// Settings that differ from the folder's, a block of another version of the program, a block that cannot be written, or what the engine fails with.
 pub fn run(
     synthesizer: &Synthesizer<'_>,
     config: &Config,
@@ -106,7 +136,9 @@ pub fn run(
             make(synthesizer, config, *block, &samples, &tally)?;
         }
         let read: Tally = read_tally(&tally)?;
-        let values = [("attempts", read.attempts as f64), ("samples", read.experts as f64)];
+        // A plan that is rewritten passes more than once; a sample is missing or there.
+        let samples = BLOCK.min(config.count - block * BLOCK) - read.missing;
+        let values = [("attempts", read.attempts as f64), ("samples", samples as f64)];
         observer.progress(&Progress { epoch: done + 1, epochs: blocks.len(), values: &values });
     }
     Ok(())
@@ -131,20 +163,33 @@ fn make(
         }
     }
     replace_file(samples_path, text.as_bytes())?;
-    let tally = serde_json::to_string(&total).expect("a tally has a text");
+    let note = Note::Made { program: Program::this(), tally: total };
+    let tally = serde_json::to_string(&note).expect("a tally has a text");
     Ok(replace_file(tally_path, tally.as_bytes())?)
 }
 
 fn read_tally(path: &Path) -> Result<Tally> {
     let text = fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
-    serde_json::from_str(&text).map_err(|error| Error::format(path, None, error.to_string()))
+    let note = serde_json::from_str(&text).map_err(|error| Error::format(path, None, error.to_string()))?;
+    match note {
+        Note::Bare(tally) => Ok(tally),
+        Note::Made { program, tally } if program == Program::this() => Ok(tally),
+        Note::Made { program: Program { version, .. }, .. } => {
+            let what = format!(
+                "{} was made by version {version} with its grammar, not by this {}: delete the block, or take another folder",
+                path.display(),
+                env!("CARGO_PKG_VERSION")
+            );
+            Err(Error::config("out", what))
+        }
+    }
 }
 
 /// Joins all blocks to `OUT/samples.jsonl`: the same bytes however the blocks were shared out. Returns the samples and what
 /// happened to all plans. Blocks that other folders hold can be copied into `OUT/blocks` before.
 ///
 /// # Errors
-/// [`Error::Invalid`] naming the blocks that are missing.
+/// [`Error::Invalid`] naming the blocks that are missing; [`Error::Config`] for a block of another version of the program.
 pub fn merge(out: &Path) -> Result<(Vec<Trajectory>, Tally, Config)> {
     let path = out.join("config.json");
     let text = fs::read_to_string(&path).map_err(|source| Error::io(&path, source))?;
@@ -267,6 +312,28 @@ pub fn finish(out: &Path) -> Result<Summary> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_of_another_program_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("000000.json");
+        let tally = Tally { attempts: 3, ..Tally::default() };
+        let own = Program::this();
+        let newer = Program { version: "99.0.0".into(), ..Program::this() };
+        let changed = Program { grammar_sha256: "0".into(), ..Program::this() };
+        for (program, accepted) in [(own, true), (newer, false), (changed, false)] {
+            let note = Note::Made { program, tally: tally.clone() };
+            fs::write(&path, serde_json::to_string(&note).unwrap()).unwrap();
+            match read_tally(&path) {
+                Ok(read) => assert!(accepted && read == tally),
+                Err(error) => {
+                    assert!(!accepted && error.to_string().contains("000000.json was made"), "{error}")
+                }
+            }
+        }
+        fs::write(&path, serde_json::to_string(&tally).unwrap()).unwrap();
+        assert_eq!(read_tally(&path).unwrap(), tally);
+    }
 
     #[test]
     fn shards_are_read() {

@@ -19,6 +19,9 @@ use crate::error::{Error, Result};
 use crate::sdg::{Mix, Plan, Planner, Reject, Stage, Voting, goal_metadata, wishes};
 use crate::tss::{Grammar, Pool, PoolConfig};
 
+/// Seeds of one attempt: its plan's and those of the rewrites.
+const PLACES: u64 = 16;
+
 /// Everything that decides what a data set holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -39,7 +42,7 @@ pub struct Config {
     pub noise: f64,
     /// The most plans that are tried for one sample.
     pub attempts: u64,
-    /// The most rewrites towards the range of complexity.
+    /// The most rewrites towards the range of complexity; up to 15, since each draws from a place of its own among 16 of the attempt.
     pub rewrites: u64,
     /// Whether a sample that stays out of the range is dropped; otherwise it is kept and marked.
     pub drop_out_of_range: bool,
@@ -88,8 +91,13 @@ impl Config {
                 return Err(Error::config(name, "0: at least 1"));
             }
         }
-        if self.noise.is_nan() || self.noise < 0.0 {
-            return Err(Error::config("noise", format!("{}: 0 or more", self.noise)));
+        for (name, value) in [("noise", self.noise), ("voting.temperature", self.voting.temperature)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::config(name, format!("{value}: a finite number, 0 or more")));
+            }
+        }
+        if self.rewrites >= PLACES {
+            return Err(Error::config("rewrites", format!("{}: at most {}", self.rewrites, PLACES - 1)));
         }
         Ok(())
     }
@@ -143,6 +151,16 @@ pub struct Synthesizer<'a> {
     planner: Planner<'a>,
     model: Ngram,
     ranges: Vec<Range>,
+}
+
+impl std::fmt::Debug for Synthesizer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Synthesizer")
+            .field("config", &self.config)
+            .field("apis", &self.pool.apis.len())
+            .field("ranges", &self.ranges)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A verified dialogue, or nothing where the attempts did not suffice; and what happened on the way.
@@ -237,7 +255,7 @@ impl<'a> Synthesizer<'a> {
             let mut rewrites = 0;
             let mut kept: Option<Trajectory> = None;
             loop {
-                let seed = mix(config.seed, index, attempt * 16 + rewrites);
+                let seed = mix(config.seed, index, attempt * PLACES + rewrites);
                 let Some(sample) = self.attempt(&plan, index, attempt, seed, &mut tally)? else { break };
                 let h = complexity(&self.model, &sample)?;
                 let easy = h < range.lower;

@@ -166,6 +166,54 @@ fn run(config: &Config, out: &Path, shards: u64) -> String {
 }
 
 #[test]
+fn settings_that_nothing_can_be_drawn_by_are_refused() {
+    let changes: [(&str, fn(&mut Config)); 7] = [
+        ("levels", |config| config.pool.levels[1] = f64::INFINITY),
+        ("levels", |config| config.pool.levels = [f64::MAX; 4]),
+        ("types", |config| config.mix.types[0] = f64::INFINITY),
+        ("turns", |config| config.mix.turns[0] = f64::NAN),
+        ("noise", |config| config.noise = f64::INFINITY),
+        ("voting.temperature", |config| config.voting.temperature = f64::NAN),
+        ("rewrites", |config| config.rewrites = 16),
+    ];
+    for (name, change) in changes {
+        let mut config = Config::default();
+        change(&mut config);
+        let error = config.validate().unwrap_err().to_string();
+        assert!(error.contains(name), "{name}: {error}");
+    }
+}
+
+/// Adds up the samples that each block is said to have.
+#[derive(Default)]
+struct Told(f64);
+
+impl rec_core::Observer for Told {
+    fn progress(&mut self, progress: &rec_core::Progress<'_>) {
+        self.0 += progress.values.iter().find(|(name, _)| *name == "samples").unwrap().1;
+    }
+}
+
+#[test]
+fn rewrites_are_not_counted_as_samples() {
+    let config = Config {
+        count: 40,
+        prior: 32,
+        pool: PoolConfig { apis: 300, ..PoolConfig::default() },
+        ..Config::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let pool = Pool::synthesise(grammar(), &config.pool, config.seed).unwrap();
+    let engine = RuleEngine::new(grammar(), &pool, config.noise);
+    let synthesizer = Synthesizer::new(grammar(), &pool, &config, &engine).unwrap();
+    let mut told = Told::default();
+    shard::run(&synthesizer, &config, folder.path(), Shard::WHOLE, &mut told).unwrap();
+    let (samples, tally, _) = shard::merge(folder.path()).unwrap();
+    assert!(tally.rewrites > 0 && tally.experts > samples.len() as u64, "{tally:?}");
+    assert_eq!(told.0, samples.len() as f64);
+}
+
+#[test]
 fn the_same_bytes_for_any_number_of_threads_and_shards() {
     let config = Config {
         count: 300,

@@ -260,6 +260,7 @@ pub fn run(asked: &Asked<'_>) -> Result<Evaluation> {
                 task: asked.task,
                 system: system.clone(),
                 model: team.name.clone(),
+                models_sha256: Some(knowledge.models_sha256()),
             };
             let engine = Engine::with(knowledge.clone(), system.clone(), team.decider.clone())?;
             let before = processor_seconds();

@@ -164,13 +164,13 @@ impl Wikipedia {
             .extend_pairs([("action", "query"), ("format", "json"), ("formatversion", "2")])
             .extend_pairs(parameters);
         let key = address.to_string();
-        if let Some(text) = self.recall(&key) {
-            return read(&text);
+        if let Some(answer) = self.recall(&key) {
+            return Ok(answer);
         }
         let _turn = self.gate.acquire().await.map_err(|_| "it is closed".to_owned())?;
         // Somebody may have asked the same meanwhile.
-        if let Some(text) = self.recall(&key) {
-            return read(&text);
+        if let Some(answer) = self.recall(&key) {
+            return Ok(answer);
         }
         let whole = Duration::from_secs_f64(self.config.total_seconds);
         let text = tokio::time::timeout(whole, self.fetch(address)).await;
@@ -217,9 +217,10 @@ impl Wikipedia {
         Some(self.config.folder.as_ref()?.join(format!("{digest}.json")))
     }
 
-    fn recall(&self, key: &str) -> Option<String> {
+    /// A kept answer. Only what can be read was kept: a file that cannot be is damaged, and its question is asked anew.
+    fn recall(&self, key: &str) -> Option<Json> {
         let kept = self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(key).cloned();
-        kept.or_else(|| std::fs::read_to_string(self.file(key)?).ok())
+        read(&kept.or_else(|| std::fs::read_to_string(self.file(key)?).ok())?).ok()
     }
 
     /// An answer that cannot be written is asked for again, which is no harm.

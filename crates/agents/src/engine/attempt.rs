@@ -9,7 +9,7 @@ use rec_core::{ItemId, Json};
 use super::outcome::Halt;
 use super::{Engine, Job};
 use crate::action::{Action, AgentRole, ManagerAction, ReflectorAction};
-use crate::decider::{DecideError, Decision, Usage};
+use crate::decider::{Decision, Usage};
 use crate::dialogue::DialogueState;
 use crate::knowledge::Knowledge;
 use crate::parser::Rung;
@@ -64,6 +64,26 @@ pub(super) struct Run<'a> {
     pub(super) started: Instant,
     pub(super) recorder: Recorder,
     pub(super) tally: Tally,
+    pub(super) budget: Budget,
+}
+
+/// What a run, or one branch of it, may use up.
+#[derive(Clone, Copy)]
+pub(super) struct Budget {
+    pub(super) requests: u32,
+    pub(super) tokens: u64,
+}
+
+impl Budget {
+    /// What is left after `usage`, in `shares` that differ by one at most, the larger ones first: share number `at`.
+    fn share(self, usage: &Usage, at: usize, shares: usize) -> Self {
+        let of = |left: u64| left / shares as u64 + u64::from((at as u64) < left % shares as u64);
+        let tokens = usage.input_tokens + usage.output_tokens;
+        Self {
+            requests: of(self.requests.saturating_sub(usage.requests).into()) as u32,
+            tokens: of(self.tokens.saturating_sub(tokens)),
+        }
+    }
 }
 
 /// Where an attempt is.
@@ -76,8 +96,15 @@ pub(super) enum State {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn branch(&self) -> Self {
-        Self { recorder: self.recorder.branch(), tally: Tally::default(), ..*self }
+    /// Branch number `at` of `branches` that go on at once. Each gets a share of what is left of the budget, so that together they
+    /// hold it, and what one of them comes to does not depend on how fast the others are.
+    pub(super) fn branch(&self, at: usize, branches: usize) -> Self {
+        Self {
+            recorder: self.recorder.branch(),
+            tally: Tally::default(),
+            budget: self.budget.share(&self.tally.usage, at, branches),
+            ..*self
+        }
     }
 
     pub(super) fn join(&mut self, branch: Self) {
@@ -172,11 +199,11 @@ impl<'a> Run<'a> {
             return Some(Halt::Deadline);
         }
         let usage = &self.tally.usage;
-        if usage.requests >= system.max_requests {
+        if usage.requests >= self.budget.requests {
             return Some(Halt::Budget(format!("{} requests", usage.requests)));
         }
         let tokens = usage.input_tokens + usage.output_tokens;
-        (tokens >= system.max_tokens).then(|| Halt::Budget(format!("{tokens} tokens")))
+        (tokens >= self.budget.tokens).then(|| Halt::Budget(format!("{tokens} tokens")))
     }
 
     /// Asks the decider of the view's role, and takes down what it says.
@@ -187,6 +214,9 @@ impl<'a> Run<'a> {
         match self.engine.decider(view.role).decide(view).await {
             Ok(mut decision) => {
                 decision.thought = untrusted::clip(&decision.thought, limits::OBSERVATION);
+                if let Ok(action) = &mut decision.action {
+                    action.settle_ids(&|id| self.engine.knowledge.has_id(id));
+                }
                 // A decider that answers for another role is wrong, whatever it says.
                 if let Ok(action) = &decision.action
                     && action.role() != view.role
@@ -202,11 +232,8 @@ impl<'a> Run<'a> {
             }
             Err(error) => {
                 self.recorder.record(&view.path, EventKind::Error, &error);
-                Err(match error {
-                    DecideError::Context(what) => Halt::Context(what),
-                    DecideError::Budget(what) => Halt::Budget(what),
-                    DecideError::Model(what) => Halt::ModelError(what),
-                })
+                self.tally.usage.add(&error.usage());
+                Err(error.into())
             }
         }
     }

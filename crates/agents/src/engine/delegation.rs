@@ -28,8 +28,9 @@ impl<'a> Run<'a> {
         view.remaining -= steps.len();
         let mut found = Vec::with_capacity(steps.len());
         if self.engine.system.mode == Mode::Rewoo {
+            let before = context.clone();
             let work = (1..).zip(&steps).map(|(place, step)| {
-                let (mut branch, mut own) = (self.branch(), context.clone());
+                let (mut branch, mut own) = (self.branch(place - 1, steps.len()), before.clone());
                 let (path, attempt) = (view.path.clone(), view.attempt);
                 async move {
                     let result = branch.delegate(&path, attempt, place, step, &mut own).await;
@@ -38,7 +39,7 @@ impl<'a> Run<'a> {
             });
             for (branch, own, result) in join_all(work.collect::<Vec<_>>()).await {
                 self.join(branch);
-                context.merge(own);
+                context.merge(own, &before);
                 found.push(result);
             }
         } else {

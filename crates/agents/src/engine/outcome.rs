@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::decider::Usage;
+use crate::decider::{DecideError, Usage};
 use crate::parser::Rung;
 use crate::task::Answer;
 use crate::view::Claim;
@@ -25,6 +25,17 @@ pub enum Halt {
     Cancelled,
     /// The model failed.
     ModelError(String),
+}
+
+impl From<DecideError> for Halt {
+    fn from(error: DecideError) -> Self {
+        match error {
+            DecideError::Context(what) => Self::Context(what),
+            DecideError::Budget(what) => Self::Budget(what),
+            DecideError::Model(what) => Self::ModelError(what),
+            DecideError::After { error, .. } => (*error).into(),
+        }
+    }
 }
 
 impl Halt {
@@ -83,6 +94,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The number, from 1, of the attempt whose answer [`Outcome::answer`] is: the last that gave one. None for the fallback.
+    pub fn answered_in(&self) -> Option<usize> {
+        self.attempts.iter().rposition(Option::is_some).map(|at| at + 1)
+    }
+
     /// A valid answer that no agent worked for, as of a baseline.
     pub fn answered(sample: impl Into<String>, answer: Answer) -> Self {
         Self {

@@ -55,6 +55,13 @@ pub struct HttpServer {
     names: access::Names,
 }
 
+/// Without the token and the sessions' names.
+impl std::fmt::Debug for HttpServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpServer").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
 impl HttpServer {
     /// A service over all of `knowledge`; with `token` only for who bears it.
     pub fn new(knowledge: Arc<Knowledge>, token: Option<String>, limits: HttpLimits) -> Self {

@@ -66,6 +66,15 @@ pub struct Models {
     pub bias: Arc<Bias>,
 }
 
+/// The names.
+impl std::fmt::Debug for Models {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let raters: Vec<&str> = self.raters.iter().map(|model| model.name()).collect();
+        let rankers: Vec<&str> = self.rankers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Models").field("raters", &raters).field("rankers", &rankers).finish_non_exhaustive()
+    }
+}
+
 impl Models {
     /// Fits all models on `train`.
     ///

@@ -5,6 +5,7 @@ use rec_core::{Json, random};
 
 use crate::action::{AgentRole, ManagerAction, Subject};
 use crate::decider::Decision;
+use crate::polarity::Polarity;
 use crate::view::{AgentView, Claim};
 
 use super::{analyse, claim, f64_at, listed, manage, name_at, next_of, workers};
@@ -31,14 +32,6 @@ pub(super) fn decide(view: &AgentView) -> Decision {
     let (text, claims) = write(view, rating);
     let thought = format!("{} statements, each with its evidence.", claims.len());
     Decision { claims, ..manage(thought, ManagerAction::Finish { answer: text.into() }) }
-}
-
-/// Which way a rating points, against the user's own mean.
-#[derive(Clone, Copy, PartialEq)]
-enum Polarity {
-    Up,
-    Down,
-    Level,
 }
 
 fn write(view: &AgentView, rating: f32) -> (String, Vec<Claim>) {

@@ -10,7 +10,7 @@ mod wording;
 use rec_core::json::Object;
 use rec_core::{ItemId, Json, UserId};
 
-use crate::action::{AgentRole, Argument, ArgumentSpec, Kind};
+use crate::action::{AgentRole, Argument, ArgumentSpec, Kind, bare_id};
 use crate::knowledge::{ItemCard, Knowledge};
 use crate::limits;
 use crate::tool::{Tool, ToolContext, ToolError};
@@ -203,6 +203,7 @@ fn read_user(context: &ToolContext<'_>, arguments: &Object) -> Result<UserId, To
     context
         .knowledge
         .user(&id)
+        .or_else(|| context.knowledge.user(bare_id(&id)))
         .ok_or_else(|| ToolError(format!("There is no user {:?}.", crate::untrusted::clip(&id, 60))))
 }
 
@@ -211,6 +212,7 @@ fn read_item(context: &ToolContext<'_>, arguments: &Object) -> Result<ItemId, To
     context
         .knowledge
         .item(&id)
+        .or_else(|| context.knowledge.item(bare_id(&id)))
         .ok_or_else(|| ToolError(format!("There is no item {:?}.", crate::untrusted::clip(&id, 60))))
 }
 

@@ -34,6 +34,10 @@ fn refuse(status: StatusCode, what: impl Into<String>) -> Response {
     (status, Json(Refusal { error: what.into() })).into_response()
 }
 
+fn failed() -> Response {
+    refuse(StatusCode::INTERNAL_SERVER_ERROR, "the team failed")
+}
+
 #[derive(Serialize)]
 pub(super) struct Health {
     model: String,
@@ -123,7 +127,8 @@ pub(super) async fn run(State(site): Shared, Json(request): Json<RunRequest>) ->
         return refuse(StatusCode::NOT_FOUND, "no such sample");
     };
     let task = TaskInput::of_sample(kind, &site.knowledge, sample, engine.system().max_history);
-    let done = engine.run(Job::new(task, sample.cut_off)).await;
+    let job = Job::new(task, sample.cut_off);
+    let Some(done) = site.answer(async move || engine.run(job).await).await else { return failed() };
     let truth = Judge::new(&site.knowledge, sample);
     Json(RunReply { outcome: &done.outcome, truth, events: done.events.iter().map(told).collect() })
         .into_response()
@@ -196,13 +201,17 @@ pub(super) async fn message(
         Ok(_) => return refuse(StatusCode::BAD_REQUEST, "the system holds no dialogues"),
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error.to_string()),
     };
-    let Ok(mut dialogue) = open.dialogue.try_lock() else {
+    let Ok(mut dialogue) = open.dialogue.clone().try_lock_owned() else {
         return refuse(StatusCode::CONFLICT, "an answer is on its way; wait for it or cancel it");
     };
     let log = open.log.clone();
     let listener: Listener = Arc::new(move |event: &Event| log.push(event.clone()));
-    let done: Done = dialogue.say(&engine, &message.text, Some(open.arm()), Some(listener)).await;
-    let outcome = &done.outcome;
+    let cancel = Some(open.arm());
+    let work = async move || {
+        let done: Done = dialogue.say(&engine, &message.text, cancel, Some(listener)).await;
+        (done.outcome, dialogue.state.clone())
+    };
+    let Some((outcome, state)) = site.answer(work).await else { return failed() };
     let card = |id: &String| {
         let item = site.knowledge.item(id).map(|item| site.knowledge.card(item))?;
         let claims = outcome.claims.iter().filter(|claim| claim.item.as_ref() == Some(id)).cloned().collect();
@@ -214,7 +223,7 @@ pub(super) async fn message(
         valid: outcome.valid,
         halt: outcome.halt.as_ref(),
         cards,
-        state: &dialogue.state,
+        state: &state,
     })
     .into_response()
 }
@@ -239,15 +248,20 @@ pub(super) async fn events(State(site): Shared, Path(id): Path<String>, headers:
     Sse::new(follow(open.log.clone(), last.unwrap_or(0))).keep_alive(alive).into_response()
 }
 
-/// The events after number `last`, those that are there and those that come.
+/// The events after number `last`, those that are there and those that come until the session ends.
 fn follow(log: Arc<super::sessions::Log>, last: u64) -> impl Stream<Item = Result<sse::Event, Infallible>> {
     let watch = log.watch();
     stream::unfold((log, watch, last), |(log, mut watch, last)| async move {
         loop {
+            // Looked at before the events, so that none goes by unseen.
+            let ended = *watch.borrow_and_update();
             if let Some((number, event)) = log.after(last) {
                 let data = serde_json::to_string(&told(&event)).unwrap_or_default();
                 let event = sse::Event::default().id(number.to_string()).event("trace").data(data);
                 return Some((Ok(event), (log, watch, number)));
+            }
+            if ended {
+                return None;
             }
             watch.changed().await.ok()?;
         }

@@ -19,24 +19,27 @@ pub struct Limits {
     pub events: usize,
     /// How long a session may be idle.
     pub idle: Duration,
+    /// Answers that are worked on at once; whoever comes later waits.
+    pub answers: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { sessions: 500, events: 5_000, idle: Duration::from_secs(3600) }
+        Self { sessions: 500, events: 5_000, idle: Duration::from_secs(3600), answers: 16 }
     }
 }
 
 /// The events of a session: a number, from 1, and the event.
 pub(super) struct Log {
     events: Mutex<Vec<(u64, Arc<Event>)>>,
-    last: watch::Sender<u64>,
+    /// Whether the session has ended; every event is told by it too.
+    ended: watch::Sender<bool>,
     limit: usize,
 }
 
 impl Log {
     fn new(limit: usize) -> Self {
-        Self { events: Mutex::default(), last: watch::Sender::new(0), limit }
+        Self { events: Mutex::default(), ended: watch::Sender::new(false), limit }
     }
 
     pub(super) fn push(&self, event: Event) {
@@ -47,7 +50,12 @@ impl Log {
             events.remove(0);
         }
         drop(events);
-        self.last.send_replace(number);
+        self.ended.send_modify(|_| {});
+    }
+
+    /// Whoever follows hears what is there and then that no more comes, and lets go of the log.
+    fn close(&self) {
+        self.ended.send_replace(true);
     }
 
     /// The first event after number `after`.
@@ -60,14 +68,14 @@ impl Log {
         lock(&self.events).iter().map(|(_, event)| event.clone()).collect()
     }
 
-    pub(super) fn watch(&self) -> watch::Receiver<u64> {
-        self.last.subscribe()
+    pub(super) fn watch(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
     }
 }
 
 /// One session.
 pub(super) struct Open {
-    pub(super) dialogue: tokio::sync::Mutex<Session>,
+    pub(super) dialogue: Arc<tokio::sync::Mutex<Session>>,
     pub(super) log: Arc<Log>,
     pub(super) cancel: Mutex<Arc<AtomicBool>>,
     touched: Mutex<Instant>,
@@ -77,6 +85,11 @@ impl Open {
     /// Stops what is running.
     pub(super) fn stop(&self) {
         lock(&self.cancel).store(true, Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.stop();
+        self.log.close();
     }
 
     /// A fresh switch for what starts now.
@@ -111,7 +124,7 @@ impl Sessions {
         }
         let id = self.names.next();
         let session = Open {
-            dialogue: tokio::sync::Mutex::new(Session::new(id.clone())),
+            dialogue: Arc::new(tokio::sync::Mutex::new(Session::new(id.clone()))),
             log: Arc::new(Log::new(self.limits.events)),
             cancel: Mutex::default(),
             touched: Mutex::new(Instant::now()),
@@ -129,7 +142,7 @@ impl Sessions {
     pub(super) fn end(&self, id: &str) -> bool {
         let found = lock(&self.open).remove(id);
         if let Some(session) = &found {
-            session.stop();
+            session.end();
         }
         found.is_some()
     }
@@ -141,6 +154,12 @@ impl Sessions {
     /// Ends what was idle for too long.
     pub(super) fn sweep(&self) {
         let idle = self.limits.idle;
-        lock(&self.open).retain(|_, session| lock(&session.touched).elapsed() < idle);
+        lock(&self.open).retain(|_, session| {
+            let keeps = lock(&session.touched).elapsed() < idle;
+            if !keeps {
+                session.end();
+            }
+            keeps
+        });
     }
 }

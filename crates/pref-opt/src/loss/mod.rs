@@ -115,6 +115,18 @@ impl PreferenceLoss {
         !matches!(self, Self::SimPo { .. } | Self::Cpo { .. } | Self::Orpo { .. } | Self::Sft)
     }
 
+    /// Whether the loss divides log-probabilities by the number of tokens.
+    pub fn is_per_token(&self) -> bool {
+        matches!(
+            self,
+            Self::Ipo { token_averaged: true }
+                | Self::SimPo { .. }
+                | Self::Cpo { .. }
+                | Self::Orpo { .. }
+                | Self::Sft
+        )
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
@@ -193,7 +205,8 @@ pub struct Objective {
     pub divergence: Divergence,
     /// Whether pairs are weighted by how likely the policy is to produce them (WPO, Zhou et al., 2024).
     pub wpo: bool,
-    /// The weight of tokens past the length of the shorter completion (LD-DPO, Liu et al., 2024); 1 is plain DPO.
+    /// The weight of tokens past the length of the shorter completion (LD-DPO, Liu et al., 2024); 1 is plain DPO. Less than 1 goes with
+    /// losses of sums only: one that divides by the number of tokens would divide a weighted sum by all of them.
     pub length_alpha: f64,
 }
 
@@ -244,6 +257,13 @@ impl Objective {
         }
         for term in &self.terms {
             term.loss.validate()?;
+            if self.length_alpha != 1.0 && term.loss.is_per_token() {
+                let what = format!(
+                    "is {}, which does not go with {:?}: that divides by the number of tokens",
+                    self.length_alpha, term.loss
+                );
+                return Err(Error::config("objective.length_alpha", what));
+            }
             if !term.weight.is_finite() {
                 return Err(Error::config("objective.terms.weight", format!("is {}", term.weight)));
             }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, Result};
+
 /// An estimate of `KL(policy || reference)` from one token drawn from the policy (Schulman, 2020).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -52,6 +54,24 @@ pub struct KlController {
 }
 
 impl KlController {
+    /// # Errors
+    /// [`Error::Config`] naming what is out of range.
+    pub fn validate(&self) -> Result<()> {
+        let refuse = |key: &str, value: f64, accepted: &str| {
+            Err(Error::config(format!("kl_control.{key}"), format!("is {value}; accepted is {accepted}")))
+        };
+        if !(self.beta >= 0.0 && self.beta.is_finite()) {
+            return refuse("beta", self.beta, "0 or more");
+        }
+        let Some(AdaptiveKl { target, horizon }) = self.adaptive else { return Ok(()) };
+        for (key, value) in [("adaptive.target", target), ("adaptive.horizon", horizon)] {
+            if !(value > 0.0 && value.is_finite()) {
+                return refuse(key, value, "a number above 0");
+            }
+        }
+        Ok(())
+    }
+
     /// After a batch of `episodes` with this mean divergence.
     pub fn update(&mut self, kl: f64, episodes: usize) {
         if let Some(AdaptiveKl { target, horizon }) = self.adaptive {

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use causal_lm::{AdamW, parameters};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{Error, Result};
 
@@ -26,6 +27,15 @@ fn broken(what: impl std::fmt::Display) -> Error {
 pub fn write<M: Module, T: Serialize>(module: &M, optimizer: &AdamW, notes: &T) -> Result<Vec<u8>> {
     let header = serde_json::to_string(&Header { steps: optimizer.steps(), notes }).map_err(broken)?;
     Ok(parameters::write(module, &optimizer.moments(), (HEADER, &header))?)
+}
+
+/// SHA-256 over all parameters of `module`.
+///
+/// # Errors
+/// As [`parameters::write`].
+pub fn digest<M: Module>(module: &M) -> Result<String> {
+    let bytes = parameters::write(module, &[], (HEADER, ""))?;
+    Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// `module` and `optimizer` as they were when [`write()`] made the file, and its notes.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use causal_lm::CausalLm;
+use causal_lm::{CausalLm, Slot};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint;
@@ -136,13 +136,16 @@ struct Notes {
     kl: KlController,
     calls: u64,
     tokens: u64,
+    /// SHA-256 over the parameters of the reference; none without one, and in checkpoints from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reference_sha256: Option<String>,
 }
 
 impl Trainer {
     /// From a policy on a device with autodiff, which is also the reference.
     ///
     /// # Errors
-    /// [`Error::Config`] for settings out of range or a device without autodiff.
+    /// [`Error::Config`] for settings out of range, a device without autodiff or adapters with dropout.
     pub fn new(policy: CausalLm, method: &Method, config: &TrainConfig) -> Result<Self> {
         method.validate()?;
         config.validate()?;
@@ -152,7 +155,10 @@ impl Trainer {
                 "has no autodiff; a model for training is made on `device.autodiff()`",
             ));
         }
+        refuse_dropout(&policy)?;
         let reference = (method.kl != KlPlace::Off).then(|| ActorCritic::new(policy.clone()).frozen());
+        let reference_sha256 =
+            reference.as_ref().map(|reference| checkpoint::digest(&reference.lm)).transpose()?;
         let model = ActorCritic::new(policy);
         let model = if method.critic { model.with_value_head() } else { model };
         let notes = Notes {
@@ -162,6 +168,7 @@ impl Trainer {
             kl: method.kl_control,
             calls: 0,
             tokens: 0,
+            reference_sha256,
         };
         let (method, config, learner) = (method.clone(), config.clone(), Learner::new(&config.learn)?);
         Ok(Self { model, reference, method, config, learner, notes })
@@ -326,10 +333,12 @@ impl Trainer {
         checkpoint::write(&self.model, &self.learner.optimizer, &self.notes)
     }
 
-    /// Goes on from a checkpoint. `policy` is what [`Trainer::new`] was given: it is the reference.
+    /// Goes on from a checkpoint. `policy` is what [`Trainer::new`] was given: it is the reference. An older
+    /// checkpoint that does not say which that was is taken on trust.
     ///
     /// # Errors
-    /// [`causal_lm::Error::Format`] if the file is damaged; [`Error::Config`] if it was written under other settings.
+    /// [`causal_lm::Error::Format`] if the file is damaged; [`Error::Config`] if it was written under other settings or with another
+    /// reference.
     pub fn resume(policy: CausalLm, method: &Method, config: &TrainConfig, bytes: &[u8]) -> Result<Self> {
         let mut trainer = Self::new(policy, method, config)?;
         let device = trainer.model.lm.device();
@@ -340,6 +349,12 @@ impl Trainer {
             return Err(Error::config(
                 "checkpoint",
                 "was written under other settings; delete it to start again",
+            ));
+        }
+        if notes.reference_sha256.is_some() && notes.reference_sha256 != trainer.notes.reference_sha256 {
+            return Err(Error::config(
+                "policy",
+                "is not the one that this training began with, which is its reference",
             ));
         }
         trainer.model = model;
@@ -389,6 +404,7 @@ pub fn fine_tune(
     passes: u64,
     seed: u64,
 ) -> Result<(CausalLm, Vec<f64>)> {
+    refuse_dropout(&policy)?;
     let method = imitation();
     let ones = |episode: &Episode| {
         let ones = vec![1.0; episode.action_tokens()];
@@ -411,6 +427,18 @@ pub fn fine_tune(
         losses.push(learned.policy_loss);
     }
     Ok((model.lm, losses))
+}
+
+/// Ratios to what the policy said when it acted would hold one draw against another.
+fn refuse_dropout(policy: &CausalLm) -> Result<()> {
+    match policy.adapter_dropout(Slot::Active) {
+        0.0 => Ok(()),
+        share => {
+            let what =
+                format!("has adapters with dropout {share}, which is not carried out here; accepted is 0");
+            Err(Error::config("policy", what))
+        }
+    }
 }
 
 fn imitation() -> Method {

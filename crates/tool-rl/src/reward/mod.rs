@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::env::{End, FINISH, Status};
 use crate::episode::{Episode, Step};
+use crate::{Error, Result};
 
 /// A reward of a step. Leaves give 0 to 1 unless they say otherwise; the last step of an episode is the one that ends it, be it
 /// `Finish` or not.
@@ -103,6 +104,51 @@ impl Shaper {
     /// The sum over all steps on the last.
     pub fn paid_at_end(self) -> Self {
         Self::PaidAtEnd(Box::new(self))
+    }
+
+    /// Checks the numbers of this and of all that it is made of.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the kind.
+    pub fn validate(&self) -> Result<()> {
+        let finite = |key: &str, values: &[f32]| match values.iter().find(|value| !value.is_finite()) {
+            None => Ok(()),
+            Some(value) => {
+                Err(Error::config(format!("reward.{key}"), format!("has {value}, not a finite number")))
+            }
+        };
+        match self {
+            Self::Constant(value) => finite("constant", &[*value]),
+            Self::LcsContribution(threshold) => finite("lcs_contribution", &[*threshold]),
+            Self::Sum(terms) | Self::Product(terms) => terms.iter().try_for_each(Self::validate),
+            Self::Scale(factor, of) => finite("scale", &[*factor]).and_then(|()| of.validate()),
+            Self::Gate(when, of) => when.validate().and_then(|()| of.validate()),
+            Self::Clip(least, most, _) if !(least <= most) => Err(Error::config(
+                "reward.clip",
+                format!("holds between {least} and {most}, which is nothing"),
+            )),
+            Self::Clip(_, _, of) | Self::BeforeEnd(of) | Self::AtEnd(of) | Self::PaidAtEnd(of) => {
+                of.validate()
+            }
+            Self::PotentialDifference(gamma, of) => {
+                finite("potential_difference", &[*gamma]).and_then(|()| of.validate())
+            }
+            Self::Schedule(from, to, of) => finite("schedule", &[*from, *to]).and_then(|()| of.validate()),
+            Self::FormatOk
+            | Self::SchemaOk
+            | Self::Success
+            | Self::Outcome
+            | Self::NewFacts
+            | Self::Gained
+            | Self::KnownFacts
+            | Self::ValueReuse
+            | Self::NgramContribution(_)
+            | Self::Duplicate
+            | Self::Unproductive
+            | Self::Latency(_)
+            | Self::JudgedSuccess
+            | Self::JudgedContribution => Ok(()),
+        }
     }
 
     /// The rewards of all steps. `progress` is how far training has come, 0 to 1.

@@ -26,6 +26,15 @@ pub struct ChatEngine {
     max_tokens: u32,
 }
 
+impl std::fmt::Debug for ChatEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChatEngine")
+            .field("model", &self.model.capabilities().model)
+            .field("max_tokens", &self.max_tokens)
+            .finish_non_exhaustive()
+    }
+}
+
 impl ChatEngine {
     /// An engine that asks `model` on `runtime`, for replies of at most `max_tokens`.
     pub fn new(model: SharedModel, runtime: Handle, max_tokens: u32) -> Self {

@@ -97,6 +97,16 @@ pub struct Stage<'a> {
     pub voting: &'a Voting,
 }
 
+impl std::fmt::Debug for Stage<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stage")
+            .field("apis", &self.pool.apis.len())
+            .field("engine", &self.engine.name())
+            .field("voting", &self.voting)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Stage<'_> {
     /// Speaks a plan. The inner error is why it was given up.
     ///

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::goal::{DialogType, Pick, Plan, Style, Turn, Wish, lists, spread, wish, withholdable};
 use super::small_talk::talk;
 use crate::error::{Error, Result};
-use crate::tss::{Api, Grammar, Pool, Said, Wording};
+use crate::tss::{Api, Grammar, Pool, Said, Wording, check_weights};
 
 /// What dialogues are drawn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,11 +49,7 @@ impl Mix {
         for (name, weights) in
             [("types", &self.types[..]), ("no_tool", &self.no_tool[..]), ("turns", &self.turns[..])]
         {
-            if weights.iter().any(|weight| weight.is_nan() || *weight < 0.0)
-                || weights.iter().sum::<f64>() <= 0.0
-            {
-                return Err(Error::config(name, "weights are 0 or more, and one of them is more"));
-            }
+            check_weights(name, weights)?;
         }
         if self.candidates < 4 {
             return Err(Error::config("candidates", format!("{}: at least 4", self.candidates)));
@@ -79,6 +75,7 @@ fn weighted(weights: &[f64], random: &mut Random) -> usize {
 }
 
 /// Draws plans from a pool.
+#[derive(Debug)]
 pub struct Planner<'a> {
     grammar: &'a Grammar,
     pool: &'a Pool,

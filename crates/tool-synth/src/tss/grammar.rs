@@ -110,10 +110,11 @@ pub struct Grammar {
     pub objects: Vec<Object>,
 }
 
-static EMBEDDED: LazyLock<Grammar> = LazyLock::new(|| {
-    Grammar::parse(include_str!("grammar.txt"))
-        .expect("the embedded grammar is well-formed: a test parses it")
-});
+/// The text of the grammar that comes with the crate.
+pub(crate) const TEXT: &str = include_str!("grammar.txt");
+
+static EMBEDDED: LazyLock<Grammar> =
+    LazyLock::new(|| Grammar::parse(TEXT).expect("the embedded grammar is well-formed: a test parses it"));
 
 impl Grammar {
     /// The grammar that comes with the crate.

@@ -46,11 +46,7 @@ impl PoolConfig {
         if self.buffer == 0 {
             return Err(Error::config("buffer", "0: at least 1"));
         }
-        if self.levels.iter().any(|weight| weight.is_nan() || *weight < 0.0)
-            || self.levels.iter().sum::<f64>() <= 0.0
-        {
-            return Err(Error::config("levels", "weights are 0 or more, and one of them is more"));
-        }
+        super::check_weights("levels", &self.levels)?;
         if !(0.0..=1.0).contains(&self.novelty) {
             return Err(Error::config("novelty", format!("{}: 0 to 1", self.novelty)));
         }

@@ -1,7 +1,23 @@
-//! Speciation: a tree of domains, objects and functionalities, from the grammar and from documents.
+//! Speciation: a tree of domains, objects and functionalities, from a grammar or from documents.
 //!
-//! A node is a possible functionality; the leaves are what APIs are made of. Siblings with equal labels are merged, then those
-//! whose labels are nearly the same ([`SIMILAR`]).
+//! A node is a possible functionality. Siblings with equal labels are merged, then those whose labels are nearly the same
+//! ([`SIMILAR`]).
+//!
+//! [`Pool`](super::Pool) makes APIs of the leaves of a grammar's tree alone. A leaf from a document has a label, but neither the slots nor
+//! the answers that an API, its users and its simulated server need; such trees show what documents tell of, and which domains and
+//! functionalities a grammar would have to be given to cover them:
+//!
+//! ```
+//! use tool_synth::tss::{Grammar, Tree};
+//!
+//! let mut tree = Tree::of_grammar(Grammar::embedded());
+//! let known = tree.nodes.len();
+//! tree.add_markdown("# Ferry company\n## Tickets\n- Book a ticket for a crossing\n", "ferry.md");
+//! let new: Vec<Vec<&str>> = (known..tree.nodes.len()).map(|node| tree.path(node)).collect();
+//! assert_eq!(new.last().unwrap(), &["Ferry company", "Tickets", "book a ticket for a crossing"]);
+//! // Nothing that a pool could make an API of.
+//! assert!(tree.nodes[known..].iter().all(|node| node.functionality.is_none()));
+//! ```
 
 use rec_core::Json;
 use serde::Serialize;

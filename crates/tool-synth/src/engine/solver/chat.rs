@@ -2,9 +2,10 @@
 
 use rec_core::ToolSpec;
 
-use super::compose::{join_and, offer};
+use super::compose::offer;
 use super::mention::{Token, Value, mentions, tokens};
 use super::rank::query;
+use crate::tss::join_and;
 
 /// Answers a message for which no tool fits.
 pub fn answer(text: &str, tools: &[ToolSpec]) -> String {

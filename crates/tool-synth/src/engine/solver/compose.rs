@@ -4,15 +4,7 @@ use rec_core::{Json, Message, Role, ToolSpec};
 
 use super::lexicon::{MONTHS, words_of};
 use crate::schema;
-
-/// `a, b and c`.
-pub fn join_and(parts: &[String]) -> String {
-    match parts {
-        [] => String::new(),
-        [one] => one.clone(),
-        [head @ .., last] => format!("{} and {last}", head.join(", ")),
-    }
-}
+use crate::tss::join_and;
 
 /// What a tool does, as something that one can offer to do: its description's first sentence.
 pub fn offer(tool: &ToolSpec) -> String {

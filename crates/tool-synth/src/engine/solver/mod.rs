@@ -24,6 +24,7 @@ use self::parameters::Expected;
 use self::rank::{Fit, Known, query, rank};
 use super::action::{Decision, Origin, render};
 use crate::schema::{self, put};
+use crate::tss::join_and;
 
 pub(crate) use self::lexicon::{MONTHS, words_of};
 
@@ -251,7 +252,7 @@ fn plan(
         let titles: Vec<String> =
             missing.iter().map(|at| format!("the {}", tool.parameters[*at].title())).collect();
         let names = missing.iter().map(|at| tool.parameters[*at].path.join(".")).collect();
-        return vec![Planned::Missing(compose::join_and(&titles), names)];
+        return vec![Planned::Missing(join_and(&titles), names)];
     }
     let count = filled.iter().map(|filled| filled.values.len()).max().unwrap_or(1).max(1);
     (0..count)

@@ -419,6 +419,8 @@ def check_modelled(call):
     except (SyntaxError, ValueError):
         raise Excluded("a text that is no expression") from None
     for node in nodes:
+        if isinstance(node, ast.Call) and not isinstance(node.func, (ast.Name, ast.Attribute)):
+            raise Excluded("a call of something that is no name")
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             if hasattr(builtins, node.func.id):
                 raise Excluded("a function of Python")

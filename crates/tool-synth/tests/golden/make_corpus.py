@@ -419,11 +419,13 @@ def check_modelled(call):
     except (SyntaxError, ValueError):
         raise Excluded("a text that is no expression") from None
     for node in nodes:
+        if isinstance(node, ast.Call) and not isinstance(node.func, (ast.Name, ast.Attribute)):
+            raise Excluded("a call of something that is no name")
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             if hasattr(builtins, node.func.id):
                 raise Excluded("a function of Python")
-            if node.func.id == "logarithm" and re.search(r"base=-|\dj|inf|1e309", call):
-                raise Excluded("a logarithm of complex or infinite numbers, or to a negative base")
+            if node.func.id == "logarithm" and re.search(r"base=-|\dj|inf|='|precision=(\d{5}|\S*e)", call):
+                raise Excluded("a logarithm of complex or infinite numbers or of text, to a negative base, or of very many digits")
 
 
 def write_turns(corpus, worlds, question, truth, category, raw, number):

@@ -162,9 +162,15 @@ pub struct Synthesize {
     /// How many verified dialogues, over all shards
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub count: u64,
-    /// How many tools to make
+    /// How many tools to make; of documents alone there is one an operation, and no more
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub apis: usize,
+    /// Documents whose operations become tools, as they are: OpenAPI 3 or lists of tools (OpenAI's form, or MCP's tools/list), in JSON
+    #[arg(long, value_name = "FILE,…", value_delimiter = ',', global = true)]
+    pub documents: Vec<PathBuf>,
+    /// No tools but those of --documents
+    #[arg(long, global = true)]
+    pub documents_only: bool,
     /// The seed of all choices
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -211,7 +217,7 @@ pub enum SynthesizeAction {
     /// Puts the offline engine behind an OpenAI-compatible endpoint on the loopback interface, until it is killed
     ///
     /// It is no language model: it answers the typed tasks that `synthesize --engine` sends along, and other requests as an
-    /// assistant with the tools of the request. --apis and --seed must be those of the client. The first line on standard
+    /// assistant with the tools of the request. --apis, --seed and --documents must be those of the client. The first line on standard
     /// output is its base address.
     Serve {
         /// The port; 0 takes a free one

@@ -114,3 +114,37 @@ fn shards_come_together_to_the_bytes_of_one_run_in_every_format() {
         .collect();
     assert_eq!(ids, expected);
 }
+
+/// The documents of `tool-synth`'s tests.
+fn document(name: &str) -> String {
+    format!("{}/../crates/tool-synth/tests/data/documents/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn dialogues_over_documents() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out").display().to_string();
+    let files = format!("{},{}", document("clinic.json"), document("rental.json"));
+    let over = ["--count", "12", "--documents", &files, "--documents-only", "--out", &out];
+    let output = xtask(&over).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("16 of 16 tools are the documents'"), "{told}");
+    assert!(told.contains("clinic.json: PUT /api/v1/pets/{petId}/photo: left out"), "{told}");
+    let text = samples(Path::new(&out));
+    assert!(text.contains("cancelAppointment") && !text.contains("bookFlight"));
+    // Other documents do not go on in this folder.
+    let other = xtask(&["--count", "12", "--resume", "--out", &out]).output().unwrap();
+    assert_eq!(other.status.code(), Some(2), "{}", String::from_utf8_lossy(&other.stderr));
+
+    let wrong = folder.path().join("wrong.json");
+    let parameter = r#"{"openapi": "3.0.0", "paths": {"/pets": {"get": {"parameters": [{"in": "query"}]}}}}"#;
+    for (text, place) in [(parameter, "wrong.json: /paths/~1pets/get/parameters/0"), ("{", "wrong.json")] {
+        std::fs::write(&wrong, text).unwrap();
+        let output = xtask(&["--documents", &wrong.display().to_string(), "--out", &out]).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains(place), "{told}");
+    }
+    let output = xtask(&["--documents-only", "--out", &out]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -8,7 +8,7 @@
 //!
 //! Shard i of n makes the blocks whose number leaves i when divided by n. A block that is there is not made again, so a run
 //! that was cut off goes on where it was, and running it twice changes nothing. Blocks of another version of the program or of another
-//! embedded grammar are not mixed with this one's. (Blocks from before they told are taken on trust.)
+//! grammar (the embedded one, documents, or both) are not mixed with this one's. (Blocks from before they told are taken on trust.)
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,12 +19,11 @@ use rayon::prelude::*;
 use rec_core::run::replace_file;
 use rec_core::{Json, Observer, Progress, Trajectory};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::engine::{Engine, RuleEngine};
 use crate::error::{Error, Result};
 use crate::synthesis::{Config, Synthesizer, Tally};
-use crate::tss::{Diversity, GRAMMAR_TEXT, Grammar, Pool};
+use crate::tss::{Diversity, Grammar, Pool};
 use crate::{export, report};
 
 /// Samples in a block.
@@ -65,10 +64,8 @@ struct Program {
 }
 
 impl Program {
-    fn this() -> Self {
-        let digest = Sha256::digest(GRAMMAR_TEXT);
-        let grammar_sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { version: env!("CARGO_PKG_VERSION").to_owned(), grammar_sha256 }
+    fn this(grammar: &Grammar) -> Self {
+        Self { version: env!("CARGO_PKG_VERSION").to_owned(), grammar_sha256: grammar.digest().to_owned() }
     }
 }
 
@@ -135,7 +132,7 @@ pub fn run(
         if !tally.exists() {
             make(synthesizer, config, *block, &samples, &tally)?;
         }
-        let read: Tally = read_tally(&tally)?;
+        let read: Tally = read_tally(&tally, synthesizer.grammar())?;
         // A plan that is rewritten passes more than once; a sample is missing or there.
         let samples = BLOCK.min(config.count - block * BLOCK) - read.missing;
         let values = [("attempts", read.attempts as f64), ("samples", samples as f64)];
@@ -163,20 +160,28 @@ fn make(
         }
     }
     replace_file(samples_path, text.as_bytes())?;
-    let note = Note::Made { program: Program::this(), tally: total };
+    let note = Note::Made { program: Program::this(synthesizer.grammar()), tally: total };
     let tally = serde_json::to_string(&note).expect("a tally has a text");
     Ok(replace_file(tally_path, tally.as_bytes())?)
 }
 
-fn read_tally(path: &Path) -> Result<Tally> {
+fn read_tally(path: &Path, grammar: &Grammar) -> Result<Tally> {
     let text = fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
     let note = serde_json::from_str(&text).map_err(|error| Error::format(path, None, error.to_string()))?;
     match note {
-        Note::Bare(tally) => Ok(tally),
-        Note::Made { program, tally } if program == Program::this() => Ok(tally),
+        // Such blocks are of the embedded grammar.
+        Note::Bare(tally) if grammar.digest() == Grammar::embedded().digest() => Ok(tally),
+        Note::Bare(_) => {
+            let what = format!(
+                "{} was not made of these documents: delete the block, or take another folder",
+                path.display()
+            );
+            Err(Error::config("out", what))
+        }
+        Note::Made { program, tally } if program == Program::this(grammar) => Ok(tally),
         Note::Made { program: Program { version, .. }, .. } => {
             let what = format!(
-                "{} was made by version {version} with its grammar, not by this {}: delete the block, or take another folder",
+                "{} was made by version {version} with its grammar, not by this {} with this one: delete the block, or take another folder",
                 path.display(),
                 env!("CARGO_PKG_VERSION")
             );
@@ -195,6 +200,7 @@ pub fn merge(out: &Path) -> Result<(Vec<Trajectory>, Tally, Config)> {
     let text = fs::read_to_string(&path).map_err(|source| Error::io(&path, source))?;
     let config: Config =
         serde_json::from_str(&text).map_err(|error| Error::format(&path, None, error.to_string()))?;
+    let grammar = config.documents.grammar()?;
     let blocks = config.count.div_ceil(BLOCK);
     let missing: Vec<String> = (0..blocks)
         .filter(|block| !block_paths(out, *block).1.exists())
@@ -216,7 +222,7 @@ pub fn merge(out: &Path) -> Result<(Vec<Trajectory>, Tally, Config)> {
             samples.push(sample);
         }
         all.push_str(&text);
-        total.add(&read_tally(&tally_path)?);
+        total.add(&read_tally(&tally_path, &grammar)?);
     }
     replace_file(&out.join("samples.jsonl"), all.as_bytes())?;
     Ok((samples, total, config))
@@ -238,7 +244,8 @@ pub fn run_with(
         return Err(Error::config("engine", told));
     }
     open(out, config)?;
-    let grammar = Grammar::embedded();
+    let grammar = config.documents.grammar()?;
+    let grammar: &Grammar = &grammar;
     let pool = Pool::synthesise(grammar, &config.pool, config.seed)?;
     let synthesizer = Synthesizer::new(grammar, &pool, config, engine)?;
     run(&synthesizer, config, out, shard, observer)
@@ -250,7 +257,8 @@ pub fn run_with(
 /// As for [`run`].
 pub fn run_offline(config: &Config, out: &Path, shard: Shard, observer: &mut dyn Observer) -> Result<()> {
     open(out, config)?;
-    let grammar = Grammar::embedded();
+    let grammar = config.documents.grammar()?;
+    let grammar: &Grammar = &grammar;
     let pool = Pool::synthesise(grammar, &config.pool, config.seed)?;
     let engine = RuleEngine::new(grammar, &pool, config.noise);
     let synthesizer = Synthesizer::new(grammar, &pool, config, &engine)?;
@@ -279,7 +287,8 @@ pub struct Summary {
 /// As for [`merge`] and [`export::write_all`].
 pub fn finish(out: &Path) -> Result<Summary> {
     let (samples, tally, config) = merge(out)?;
-    let grammar = Grammar::embedded();
+    let grammar = config.documents.grammar()?;
+    let grammar: &Grammar = &grammar;
     let pool = Pool::synthesise(grammar, &config.pool, config.seed)?;
     let diversity = Diversity::of(&pool, grammar);
     let mut files = export::write_all(&samples, out)?;
@@ -318,13 +327,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("000000.json");
         let tally = Tally { attempts: 3, ..Tally::default() };
-        let own = Program::this();
-        let newer = Program { version: "99.0.0".into(), ..Program::this() };
-        let changed = Program { grammar_sha256: "0".into(), ..Program::this() };
+        let grammar = Grammar::embedded();
+        let own = Program::this(grammar);
+        let newer = Program { version: "99.0.0".into(), ..Program::this(grammar) };
+        let changed = Program { grammar_sha256: "0".into(), ..Program::this(grammar) };
         for (program, accepted) in [(own, true), (newer, false), (changed, false)] {
             let note = Note::Made { program, tally: tally.clone() };
             fs::write(&path, serde_json::to_string(&note).unwrap()).unwrap();
-            match read_tally(&path) {
+            match read_tally(&path, grammar) {
                 Ok(read) => assert!(accepted && read == tally),
                 Err(error) => {
                     assert!(!accepted && error.to_string().contains("000000.json was made"), "{error}")
@@ -332,7 +342,7 @@ mod tests {
             }
         }
         fs::write(&path, serde_json::to_string(&tally).unwrap()).unwrap();
-        assert_eq!(read_tally(&path).unwrap(), tally);
+        assert_eq!(read_tally(&path, grammar).unwrap(), tally);
     }
 
     #[test]

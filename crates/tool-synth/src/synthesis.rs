@@ -17,7 +17,7 @@ use crate::dlv;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::sdg::{Mix, Plan, Planner, Reject, Stage, Voting, goal_metadata, wishes};
-use crate::tss::{Grammar, Pool, PoolConfig};
+use crate::tss::{Documents, Grammar, Pool, PoolConfig};
 
 /// Seeds of one attempt: its plan's and those of the rewrites.
 const PLACES: u64 = 16;
@@ -32,6 +32,9 @@ pub struct Config {
     pub count: u64,
     /// The seed of all choices.
     pub seed: u64,
+    /// What tools are made of beside or instead of the embedded grammar.
+    #[serde(skip_serializing_if = "Documents::is_empty")]
+    pub documents: Documents,
     /// The tools.
     pub pool: PoolConfig,
     /// The dialogues.
@@ -60,6 +63,7 @@ impl Default for Config {
             engine: "offline".to_owned(),
             count: 10_000,
             seed: 1,
+            documents: Documents::default(),
             pool: PoolConfig::default(),
             mix: Mix::default(),
             voting: Voting::default(),
@@ -235,6 +239,11 @@ impl<'a> Synthesizer<'a> {
     pub fn range(&self, index: u64) -> Range {
         let last = self.ranges.len() - 1;
         self.ranges[usize::try_from(index / self.config.epoch).map_or(last, |epoch| epoch.min(last))]
+    }
+
+    /// What plans and tools are made of.
+    pub fn grammar(&self) -> &Grammar {
+        self.grammar
     }
 
     /// The source of log-probabilities.

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tool_synth::engine::{ChatEngine, Engine, RuleModel};
 use tool_synth::shard::{self, Shard, Summary};
 use tool_synth::synthesis::Config;
-use tool_synth::tss::{Grammar, Pool, PoolConfig};
+use tool_synth::tss::{Documents, Pool, PoolConfig};
 
 use crate::cli::{Synthesize, SynthesizeAction};
 use crate::error::{Error, Result};
@@ -38,13 +38,15 @@ pub fn synthesize(arguments: &Synthesize) -> Result<()> {
     match arguments.action {
         Some(SynthesizeAction::Merge) => return told(&shard::finish(&arguments.out)?, arguments),
         Some(SynthesizeAction::Serve { port, apis, seed, latency }) => {
-            return serve(port, apis, seed, latency);
+            return serve(port, apis, seed, latency, &documents(arguments)?);
         }
         None => {}
     }
     let part: Shard = arguments.shard.parse()?;
     let mut config = Config { count: arguments.count, seed: arguments.seed, ..Config::default() };
     config.pool.apis = arguments.apis;
+    config.documents = documents(arguments)?;
+    tell(&config)?;
     if arguments.out.join("config.json").exists() && !arguments.resume && part == Shard::WHOLE {
         return Err(Error::Stale(format!(
             "{} exists: --resume goes on, another --out begins anew",
@@ -71,6 +73,33 @@ pub fn synthesize(arguments: &Synthesize) -> Result<()> {
         arguments.shard,
         arguments.out.display()
     ));
+    Ok(())
+}
+
+/// The documents, and a clear no where the embedded grammar is left out for nothing.
+fn documents(arguments: &Synthesize) -> Result<Documents> {
+    if arguments.documents_only && arguments.documents.is_empty() {
+        return Err(Error::Usage("--documents-only needs --documents".into()));
+    }
+    Ok(Documents::read(&arguments.documents, arguments.documents_only)?)
+}
+
+/// Tells what the documents give: how many tools, and what is left out of them.
+fn tell(config: &Config) -> Result<()> {
+    if config.documents.is_empty() {
+        return Ok(());
+    }
+    let grammar = config.documents.grammar()?;
+    let pool = Pool::synthesise(&grammar, &config.pool, config.seed)?;
+    let own = pool.apis.iter().filter(|api| {
+        let object = &grammar.objects[api.object];
+        api.functions.iter().any(|at| object.functions[*at].documented.is_some())
+    });
+    output::note(format!("{} of {} tools are the documents'", own.count(), pool.apis.len()));
+    if pool.apis.len() < config.pool.apis {
+        output::note(format!("--apis {}: documents alone give one tool an operation", config.pool.apis));
+    }
+    grammar.left_out.iter().for_each(output::note);
     Ok(())
 }
 
@@ -109,9 +138,10 @@ fn endpoint(arguments: &Synthesize, runtime: &Runtime) -> Result<SharedModel> {
 /// The name of the offline engine behind an endpoint; only it reads typed tasks.
 const SERVED: &str = "sextant-rules";
 
-fn serve(port: u16, apis: usize, seed: u64, latency: u64) -> Result<()> {
-    let pool = Pool::synthesise(Grammar::embedded(), &PoolConfig { apis, ..PoolConfig::default() }, seed)?;
-    let model = RuleModel::new(pool, Config::default().noise);
+fn serve(port: u16, apis: usize, seed: u64, latency: u64, documents: &Documents) -> Result<()> {
+    let grammar = documents.grammar()?;
+    let pool = Pool::synthesise(&grammar, &PoolConfig { apis, ..PoolConfig::default() }, seed)?;
+    let model = RuleModel::with_grammar(grammar, pool, Config::default().noise);
     let runtime = runtime()?;
     let config = ServerConfig {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),

@@ -174,7 +174,8 @@ fn untraced(name: &str, value: &Json, schema: Option<&Json>, heard: &str, seen: 
             .iter()
             .find_map(|(member, value)| untraced(member, value, properties.get(member), heard, seen));
     }
-    let identifier = matches!(value, Json::String(text) if text.bytes().any(|byte| byte.is_ascii_digit()));
+    let identifier = matches!(value, Json::String(text) if text.bytes().any(|byte| byte.is_ascii_digit()))
+        || (value.as_i64().is_some() && words_of(name).last().is_some_and(|word| word == "id"));
     let known = is_traceable(name, value, heard) || (identifier && is_traceable(name, value, seen));
     (!known).then(|| value.to_string())
 }

@@ -94,7 +94,7 @@ fn text(message: &Message) -> String {
 /// It is no language model. It reads the typed task that [`ChatEngine`] sends along (`send_task` of the client's configuration); of a
 /// request without one it reads messages and tools, and replies as the assistant.
 pub struct RuleModel {
-    grammar: &'static Grammar,
+    grammar: Cow<'static, Grammar>,
     pool: Pool,
     noise: f64,
 }
@@ -102,7 +102,12 @@ pub struct RuleModel {
 impl RuleModel {
     /// A model whose users speak of the tools of `pool`; see [`RuleEngine::new`].
     pub fn new(pool: Pool, noise: f64) -> Self {
-        Self { grammar: Grammar::embedded(), pool, noise }
+        Self { grammar: Cow::Borrowed(Grammar::embedded()), pool, noise }
+    }
+
+    /// The same over a pool of another grammar.
+    pub fn with_grammar(grammar: Cow<'static, Grammar>, pool: Pool, noise: f64) -> Self {
+        Self { grammar, pool, noise }
     }
 
     fn reply(&self, request: &ChatRequest) -> chat_model::Result<ChatReply> {
@@ -118,7 +123,7 @@ impl RuleModel {
         };
         let refused = |what: String| chat_model::Error::BadRequest { what };
         let sent: Sent<'_> = task.read().map_err(|error| refused(format!("task: {error}")))?;
-        let engine = RuleEngine::new(self.grammar, &self.pool, self.noise);
+        let engine = RuleEngine::new(&self.grammar, &self.pool, self.noise);
         let reply = sent.with(|request| engine.complete(request));
         reply.map(|reply| ChatReply::text(reply.text)).map_err(|error| refused(error.to_string()))
     }

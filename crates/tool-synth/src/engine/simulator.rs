@@ -107,7 +107,8 @@ fn value(
         return kind::pick(values, random).clone();
     }
     // The name of a slot of the grammar says what the values mean.
-    if let Some(slot) = grammar.slot_named(&words.join("_")) {
+    let description = schema.get("description").and_then(Json::as_str).unwrap_or_default();
+    if let Some(slot) = grammar.slot_described(&words.join("_"), description) {
         let entry = &grammar.slots[slot];
         let drawn = if entry.many {
             Json::Array(vec![entry.kind.sample(random), entry.kind.sample(random)])

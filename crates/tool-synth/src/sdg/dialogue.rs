@@ -364,10 +364,12 @@ impl Scene<'_> {
                 Pick::Cheapest => least("price", 1.0),
                 Pick::BestRated => least("rating", -1.0),
             };
-            // The identifier stands first in every record.
-            let (_, id) = record?.as_object()?.first()?;
+            // The identifier stands first in every record. One that is a number is known by its name.
+            let (name, id) = record?.as_object()?.first()?;
             let prefix = &self.stage.grammar.objects[object].prefix;
-            if id.as_str().is_some_and(|id| id.starts_with(&format!("{prefix}-"))) {
+            let own = pool.apis[wish.api].fields.iter().find(|field| field.said == Said::Id);
+            let numbered = id.as_i64().is_some() && own.is_some_and(|field| field.name == *name);
+            if numbered || id.as_str().is_some_and(|id| id.starts_with(&format!("{prefix}-"))) {
                 return Some(id.clone());
             }
         }

@@ -249,6 +249,11 @@ impl Speaker<'_, '_> {
             return "Never mind.".to_owned();
         };
         if field.said == Said::Id {
+            if let Shape::One(Kind::Integer(..)) = field.shape {
+                // A bare number could be anything.
+                let object = &self.grammar.objects[api.object].singular;
+                return format!("It is the {object} {}.", spoken_text(value));
+            }
             let forms = ["It is {v}.", "The number is {v}.", "Sure, {v}."];
             return pick(&forms, self.random).replace("{v}", &spoken_text(value));
         }

@@ -252,6 +252,15 @@ impl Api {
     /// Writes name, description and schemas anew from the fields.
     pub fn render(&mut self, grammar: &Grammar) {
         let object = &grammar.objects[self.object];
+        if let [one] = self.functions[..]
+            && let Some(documented) = &object.functions[one].documented
+        {
+            self.spec.name.clone_from(&documented.name);
+            self.spec.description.clone_from(&documented.description);
+            self.spec.parameters = Json::Object(object_schema(&self.fields));
+            self.spec.returns = Some(self.return_schema(grammar));
+            return;
+        }
         let domain = &grammar.domains[object.domain];
         let verb = &grammar.verbs[object.functions[self.functions[0]].verb];
         let qualifier = match &self.qualifiers[..] {
@@ -360,6 +369,26 @@ impl Api {
         let mut out = Vec::new();
         walk(fields, &[], &mut out);
         out
+    }
+
+    /// The API that a document has for a function, as it has it; nothing for a function without.
+    pub fn documented(grammar: &Grammar, object: usize, function: usize, leaf: usize) -> Option<Self> {
+        let entry = grammar.objects[object].functions[function].documented.as_ref()?;
+        let mut api = Self {
+            id: 0,
+            spec: ToolSpec::new("", "", Json::Null),
+            object,
+            functions: vec![function],
+            qualifiers: vec![String::new()],
+            leaves: vec![leaf],
+            style: NameStyle::Snake,
+            stem: 0,
+            fields: entry.fields.clone(),
+            returns: entry.returns.clone(),
+            lineage: Lineage::default(),
+        };
+        api.render(grammar);
+        Some(api)
     }
 
     /// The API of one sub-tree: an object's functions under qualifiers, before evolution.

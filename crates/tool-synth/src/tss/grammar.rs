@@ -1,11 +1,14 @@
 //! What exists in the worlds that tools serve, and how people speak of it: domains, objects, verbs, slots.
 //!
 //! A grammar is a text of one line an entry (the embedded one is `grammar.txt`). The generator makes tools, values and
-//! sentences from it. The solver ([`crate::engine`]) never reads it: it sees a tool's schema and the messages, as a model does.
+//! sentences from it. Grammars come from documents, too (`Grammar::of_openapi`, `Grammar::of_tools`), and can be joined. The solver ([`crate::engine`]) never reads it: it sees a tool's schema and the messages, as a model does.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use sha2::{Digest, Sha256};
+
+use super::api::{Field, Said, Shape};
 use super::kind::Kind;
 use crate::error::{Error, Result};
 
@@ -63,6 +66,21 @@ pub struct Function {
     pub verb: usize,
     /// Indices into [`Grammar::slots`], with whether each is required.
     pub slots: Vec<(usize, bool)>,
+    /// The one tool that a document has for it. Its fields stand for the slots.
+    pub documented: Option<Documented>,
+}
+
+/// A tool as a document has it.
+#[derive(Clone, Debug)]
+pub struct Documented {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// Its parameters.
+    pub fields: Vec<Field>,
+    /// The members of a result's records.
+    pub returns: Vec<Field>,
 }
 
 /// A thing that tools are about.
@@ -108,10 +126,14 @@ pub struct Grammar {
     pub domains: Vec<Domain>,
     /// What tools are about, by domain.
     pub objects: Vec<Object>,
+    /// What documents have that the grammar has not, one operation or parameter a line.
+    pub left_out: Vec<String>,
+    /// SHA-256 of what it was made of.
+    digest: String,
 }
 
 /// The text of the grammar that comes with the crate.
-pub(crate) const TEXT: &str = include_str!("grammar.txt");
+const TEXT: &str = include_str!("grammar.txt");
 
 static EMBEDDED: LazyLock<Grammar> =
     LazyLock::new(|| Grammar::parse(TEXT).expect("the embedded grammar is well-formed: a test parses it"));
@@ -127,7 +149,7 @@ impl Grammar {
     /// # Errors
     /// [`Error::Grammar`] with the line that is not understood, or names something that is not defined above it.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut grammar = Self::default();
+        let mut grammar = Self { digest: sha256(text), ..Self::default() };
         for (number, line) in text.lines().enumerate() {
             let trimmed = line.trim();
             if trimmed.is_empty() || trimmed.starts_with('#') {
@@ -246,7 +268,7 @@ impl Grammar {
             object.fields = list.into_iter().map(|(slot, _)| slot).collect();
         } else {
             let verb = verb.ok_or_else(|| format!("unknown verb {name}"))?;
-            object.functions.push(Function { verb, slots: list });
+            object.functions.push(Function { verb, slots: list, documented: None });
         }
         Ok(())
     }
@@ -255,6 +277,92 @@ impl Grammar {
     pub fn slot_named(&self, name: &str) -> Option<usize> {
         self.slots.iter().position(|slot| slot.name == name)
     }
+
+    /// The slot called `name` whose values are described so; otherwise the first that is called so. Documents call many things `name`.
+    pub fn slot_described(&self, name: &str, description: &str) -> Option<usize> {
+        let same = |slot: &Slot| slot.name == name && slot.description == description;
+        self.slots.iter().position(same).or_else(|| self.slot_named(name))
+    }
+
+    /// SHA-256 of what the grammar was made of, in hexadecimal digits: equal for grammars that make the same data.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Marks a grammar that was not made of a text, once it is whole.
+    pub(super) fn sealed(mut self) -> Self {
+        // Lists are left out: documents have none, and their order is not fixed.
+        let parts = (&self.slots, &self.verbs, &self.domains, &self.objects);
+        self.digest = sha256(&format!("{parts:?}"));
+        self
+    }
+
+    /// Both grammars in one, this one's entries first. Prefixes of identifiers that both have are changed in `other`'s.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        let mut all = self.clone();
+        let mut other = other.clone();
+        all.digest = sha256(&format!("{}+{}", self.digest, other.digest));
+        all.left_out.append(&mut other.left_out);
+        for (name, list) in other.lists.drain() {
+            all.lists.entry(name).or_insert(list);
+        }
+        let mut taken: Vec<String> = self.objects.iter().map(|object| object.prefix.clone()).collect();
+        let mut changed: Vec<(String, String)> = Vec::new();
+        for object in &mut other.objects {
+            if taken.contains(&object.prefix) {
+                let numbered = (2..).map(|number| format!("{}{number}", object.prefix));
+                let free = numbered.into_iter().find(|prefix| !taken.contains(prefix)).unwrap_or_default();
+                changed.push((std::mem::replace(&mut object.prefix, free.clone()), free));
+            }
+            taken.push(object.prefix.clone());
+        }
+        let respell = |kind: &mut Kind| {
+            if let Kind::Identifier(prefix) = kind
+                && let Some((_, free)) = changed.iter().find(|(known, _)| known == prefix)
+            {
+                prefix.clone_from(free);
+            }
+        };
+        let (slots, verbs, domains) = (all.slots.len(), all.verbs.len(), all.domains.len());
+        for mut slot in other.slots {
+            respell(&mut slot.kind);
+            all.slots.push(slot);
+        }
+        all.verbs.append(&mut other.verbs);
+        all.domains.append(&mut other.domains);
+        for mut object in other.objects {
+            object.domain += domains;
+            object.fields.iter_mut().for_each(|slot| *slot += slots);
+            for function in &mut object.functions {
+                function.verb += verbs;
+                function.slots.iter_mut().for_each(|(slot, _)| *slot += slots);
+                if let Some(documented) = &mut function.documented {
+                    move_fields(&mut documented.fields, slots, &respell);
+                    move_fields(&mut documented.returns, slots, &respell);
+                }
+            }
+            all.objects.push(object);
+        }
+        all
+    }
+}
+
+/// Lets fields refer to slots that begin `by` further on.
+fn move_fields(fields: &mut [Field], by: usize, respell: &impl Fn(&mut Kind)) {
+    for field in fields {
+        if let Said::Slot(slot) = &mut field.said {
+            *slot += by;
+        }
+        match &mut field.shape {
+            Shape::One(kind) | Shape::Many(kind) => respell(kind),
+            Shape::Group(members) => move_fields(members, by, respell),
+        }
+    }
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn split(text: &str, by: char) -> Vec<String> {

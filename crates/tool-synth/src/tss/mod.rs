@@ -1,27 +1,32 @@
 //! Tool self-evolution synthesis (ToolACE, section 2.1): speciation, adaptation, evolution.
 //!
 //! [`Tree`] holds what tools could do, [`Pool`] the APIs that are made of its leaves, [`Diversity`] tells how different they
-//! are. Pools are made of a grammar's tree: only its leaves have the slots and answers that an API needs.
+//! are. Pools are made of a grammar's tree: only its leaves have the slots and answers that an API needs. A grammar is embedded, or comes
+//! from documents ([`Documents`]).
 
 mod api;
 mod diversity;
+mod documents;
 mod grammar;
 pub mod kind;
 mod mutate;
+mod parameter;
+mod phrasing;
 mod pool;
 mod similarity;
+mod sources;
 mod tree;
 mod words;
 
 pub use api::{Api, Field, Lineage, NameStyle, Said, Shape, capitalised, object_schema};
 pub use diversity::{Diversity, clusters};
-pub(crate) use grammar::TEXT as GRAMMAR_TEXT;
-pub use grammar::{Answer, Domain, Function, Grammar, Object, Slot, Verb, fill};
+pub use grammar::{Answer, Documented, Domain, Function, Grammar, Object, Slot, Verb, fill};
 pub(crate) use kind::join_and;
 pub use kind::{Kind, Wording};
 pub use mutate::Operator;
 pub use pool::{Pool, PoolConfig, text_of};
 pub use similarity::Grams;
+pub use sources::{Document, Documents};
 pub use tree::{MAX_DEPTH, MAX_FAN_OUT, Node, SIMILAR, Tree};
 
 /// Checks weights that something is drawn by.

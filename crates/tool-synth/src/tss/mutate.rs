@@ -319,7 +319,7 @@ fn widen(field: &mut Field, _: &mut Random) -> bool {
     true
 }
 
-fn plural(name: &str) -> String {
+pub(super) fn plural(name: &str) -> String {
     match name.as_bytes() {
         [.., before, b'y'] if !b"aeiou".contains(before) => format!("{}ies", &name[..name.len() - 1]),
         [.., b's' | b'x' | b'h'] => format!("{name}es"),

@@ -1,4 +1,6 @@
 //! Adaptation and evolution: APIs from sub-trees, changed after the examples of a buffer.
+//!
+//! Functions that a document has a tool for become that tool, before all others, and are neither adapted nor evolved.
 
 use std::collections::HashSet;
 
@@ -20,7 +22,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PoolConfig {
-    /// How many APIs.
+    /// How many APIs. Of documents alone there may be fewer: one an operation.
     pub apis: usize,
     /// Weights of one, two, three and four leaves an API.
     pub levels: [f64; 4],
@@ -98,7 +100,9 @@ impl Pool {
     /// Makes a pool: the same for the same seed.
     ///
     /// # Errors
-    /// [`Error::Config`] for settings out of range, or more APIs than the tree has functionalities for.
+    /// [`Error::Config`] for settings out of range, or more APIs than the tree has functionalities for;
+    /// [`Error::Invalid`] for documents alone with too few operations: dialogues need four about three different objects, so that there
+    /// are tools to tell apart.
     pub fn synthesise(grammar: &Grammar, config: &PoolConfig, seed: u64) -> Result<Self> {
         config.validate()?;
         let tree = Tree::of_grammar(grammar);
@@ -108,13 +112,41 @@ impl Pool {
             .into_iter()
             .filter_map(|leaf| Some((leaf, tree.nodes[leaf].functionality?)))
             .collect();
-        if config.apis > leaves.len() {
+        let documented = |(object, function, _): (usize, usize, usize)| {
+            grammar.objects[object].functions[function].documented.is_some()
+        };
+        let (own, leaves): (Vec<_>, Vec<_>) = leaves.into_iter().partition(|(_, leaf)| documented(*leaf));
+        let total = own.len() + leaves.len();
+        let mut names: HashSet<String> = HashSet::new();
+        let mut apis: Vec<Api> = Vec::with_capacity(config.apis.min(total));
+        for (leaf, (object, function, _)) in own.into_iter().take(config.apis) {
+            let Some(mut api) = Api::documented(grammar, object, function, leaf) else { continue };
+            make_distinct(&mut api, &names, grammar);
+            if dlv::definition::faults(&api.spec).is_empty() {
+                api.id = apis.len();
+                names.insert(api.spec.name.clone());
+                apis.push(api);
+            }
+        }
+        let mut owned = apis.len();
+        if leaves.is_empty() {
+            let objects: HashSet<usize> = apis.iter().map(|api| api.object).collect();
+            if apis.len() < 4 || objects.len() < 3 {
+                return Err(Error::invalid(format!(
+                    "the documents have {} operations about {} objects that dialogues could be about, and 4 about 3 are needed: \
+                     add documents, or keep the embedded grammar",
+                    apis.len(),
+                    objects.len()
+                )));
+            }
+            return Ok(Self { tree, coverage: owned as f64 / total.max(1) as f64, apis });
+        }
+        if config.apis > total {
             return Err(Error::config(
                 "apis",
                 format!(
                     "{}: the tree has {} functionalities, and each belongs to one API",
-                    config.apis,
-                    leaves.len()
+                    config.apis, total
                 ),
             ));
         }
@@ -127,10 +159,7 @@ impl Pool {
             free[*object][*function].push(*qualifier);
             leaf_of[*object].push(((*function, *qualifier), *leaf));
         }
-        let mut names: HashSet<String> = HashSet::new();
-        let mut apis: Vec<Api> = Vec::with_capacity(config.apis);
         let mut buffer = Buffer { examples: Vec::new(), size: config.buffer, novelty: config.novelty };
-        let mut owned = 0;
         while apis.len() < config.apis {
             let open: Vec<usize> = (0..free.len())
                 .filter(|object| free[*object].iter().any(|function| !function.is_empty()))
@@ -164,7 +193,7 @@ impl Pool {
             buffer.admit(api.id, Grams::of(&text_of(&api.spec)));
             apis.push(api);
         }
-        Ok(Self { tree, apis, coverage: owned as f64 / leaves.len().max(1) as f64 })
+        Ok(Self { tree, apis, coverage: owned as f64 / total.max(1) as f64 })
     }
 }
 

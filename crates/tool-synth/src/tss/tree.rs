@@ -3,9 +3,10 @@
 //! A node is a possible functionality. Siblings with equal labels are merged, then those whose labels are nearly the same
 //! ([`SIMILAR`]).
 //!
-//! [`Pool`](super::Pool) makes APIs of the leaves of a grammar's tree alone. A leaf from a document has a label, but neither the slots nor
-//! the answers that an API, its users and its simulated server need; such trees show what documents tell of, and which domains and
-//! functionalities a grammar would have to be given to cover them:
+//! [`Pool`](super::Pool) makes APIs of the leaves of a grammar's tree alone. Of an OpenAPI document or a list of tools a grammar is made
+//! by [`Grammar::of_document`]. What is read here from prose, manual pages or an OpenAPI document has labels, but neither the slots nor the answers that
+//! an API, its users and its simulated server need; such trees show what documents tell of, and which domains and functionalities a grammar
+//! would have to be given to cover them:
 //!
 //! ```
 //! use tool_synth::tss::{Grammar, Tree};

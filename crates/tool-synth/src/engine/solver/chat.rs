@@ -3,6 +3,7 @@
 use rec_core::ToolSpec;
 
 use super::compose::offer;
+use super::lexicon::Verbs;
 use super::mention::{Token, Value, mentions, tokens};
 use super::rank::query;
 use crate::tss::join_and;
@@ -156,7 +157,7 @@ fn small_talk(lower: &str, has: &impl Fn(&str) -> bool, tools: &[ToolSpec]) -> O
 }
 
 fn decline(tokens: &[Token], tools: &[ToolSpec]) -> String {
-    let (words, verb) = query(tokens);
+    let (words, verb) = query(tokens, &Verbs::of(tools));
     if words.is_empty() && verb.is_none() {
         return "I am not sure what you need. Could you tell me more?".to_owned();
     }

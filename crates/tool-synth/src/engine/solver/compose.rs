@@ -79,9 +79,10 @@ fn one(result: &Json, tool: &ToolSpec) -> String {
     if let Some(state) = result.get("state").and_then(Json::as_str) {
         let (name, details) = details(result, 2);
         let tail = if details.is_empty() { String::new() } else { format!(" It has {details}.") };
+        let called = if name.is_empty() { noun } else { format!("{noun} {name}") };
         return match state {
-            "confirmed" => format!("Done, the {noun} {name} is confirmed.{tail}"),
-            _ => format!("The {noun} {name} is entered and still pending.{tail}"),
+            "confirmed" => format!("Done, the {called} is confirmed.{tail}"),
+            _ => format!("The {called} is entered and still pending.{tail}"),
         };
     }
     if let Some(value) = result.get("value").filter(|value| value.as_f64().is_some()) {
@@ -91,7 +92,8 @@ fn one(result: &Json, tool: &ToolSpec) -> String {
     }
     let (name, details) = details(result, 4);
     match (name.is_empty(), details.is_empty()) {
-        (_, true) => format!("The {noun} {name} is on record."),
+        (true, true) => format!("The {noun} is on record."),
+        (false, true) => format!("The {noun} {name} is on record."),
         (true, false) => format!("For the {noun} I see {details}."),
         (false, false) => format!("The {noun} {name} has {details}."),
     }
@@ -104,8 +106,10 @@ fn details(record: &Json, most: usize) -> (String, String) {
     for (member, value) in record.as_object().into_iter().flatten() {
         let words = words_of(member);
         if words.last().is_some_and(|word| word == "id") {
-            if let Some(text) = value.as_str() {
-                text.clone_into(&mut name);
+            match value {
+                Json::String(text) => text.clone_into(&mut name),
+                Json::Number(_) => name = plain(value),
+                _ => {}
             }
             continue;
         }

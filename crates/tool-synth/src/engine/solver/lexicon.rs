@@ -1,5 +1,7 @@
 //! What the solver knows of English, calendars and geography.
 
+use rec_core::ToolSpec;
+
 /// Words that say nothing about what is wanted.
 pub const STOP: &[&str] = &[
     "a",
@@ -241,6 +243,7 @@ pub const VERB_GROUPS: &[&[&str]] = &[
     &["share", "forward", "shar"],
     &["subscrib", "watch"],
     &["manag"],
+    &["delet", "remov"],
 ];
 
 /// Languages.
@@ -446,8 +449,37 @@ pub fn titled(word: &str) -> String {
 }
 
 /// The group of verbs that a stem belongs to.
-pub fn verb_group(stem: &str) -> Option<usize> {
+fn verb_group(stem: &str) -> Option<usize> {
     VERB_GROUPS.iter().position(|group| group.contains(&stem))
+}
+
+/// The verbs of a conversation: those that are known, and the words that names of tools on offer begin with (`renewRental`).
+pub struct Verbs(Vec<String>);
+
+impl Verbs {
+    /// Of the tools on offer.
+    pub fn of(tools: &[ToolSpec]) -> Self {
+        let mut own: Vec<String> = Vec::new();
+        for tool in tools {
+            let name = tool.name.rsplit('.').next().unwrap_or_default();
+            let stems: Vec<String> =
+                words_of(name).iter().filter(|word| !is_stop(word)).map(|word| stem(word)).collect();
+            // A name with a verb that is known begins with a noun otherwise: `pets_list`.
+            if stems.len() > 1
+                && stems.iter().all(|stem| verb_group(stem).is_none())
+                && !own.contains(&stems[0])
+            {
+                own.push(stems[0].clone());
+            }
+        }
+        Self(own)
+    }
+
+    /// The group of verbs that a stem belongs to.
+    pub fn group(&self, stem: &str) -> Option<usize> {
+        let own = || self.0.iter().position(|known| known == stem).map(|at| VERB_GROUPS.len() + at);
+        verb_group(stem).or_else(own)
+    }
 }
 
 #[cfg(test)]

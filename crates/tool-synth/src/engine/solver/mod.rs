@@ -19,6 +19,7 @@ use rec_core::tool::call_text;
 use rec_core::{Json, Message, Role, ToolCall, ToolSpec};
 
 use self::extract::{Filled, extract};
+use self::lexicon::Verbs;
 use self::mention::{Token, tokens};
 use self::parameters::Expected;
 use self::rank::{Fit, Known, query, rank};
@@ -53,11 +54,12 @@ enum Planned {
 /// where the solver is unsure.
 pub fn solve(messages: &[Message], tools: &[ToolSpec], noise: f64, seed: u64) -> String {
     let mut random = stream(seed, "solver", 0);
-    let known: Vec<Known<'_>> = tools.iter().map(Known::new).collect();
+    let verbs = Verbs::of(tools);
+    let known: Vec<Known<'_>> = tools.iter().map(|tool| Known::new(tool, &verbs)).collect();
     let (text, done, results) = current(messages);
     let last = messages.iter().rev().find(|message| message.role == Role::User);
     let last = last.map_or("", |message| message.content.as_str());
-    let wanted = requests(&text, &known, noise, &mut random);
+    let wanted = requests(&text, &known, &verbs, noise, &mut random);
     if wanted.is_empty() {
         let decision = Decision::default();
         return render(&decision, &chat::answer(last, tools));
@@ -156,11 +158,11 @@ fn current(messages: &[Message]) -> (String, Vec<&ToolCall>, Vec<(&str, Json)>) 
 }
 
 /// Cuts a text into requests; what asks for nothing belongs to the request before it.
-fn requests(text: &str, tools: &[Known<'_>], noise: f64, random: &mut Random) -> Vec<Wanted> {
+fn requests(text: &str, tools: &[Known<'_>], verbs: &Verbs, noise: f64, random: &mut Random) -> Vec<Wanted> {
     let mut wanted: Vec<Wanted> = Vec::new();
     for clause in clauses(tokens(text)) {
-        let (words, verb) = query(&clause);
-        let fits = if words.is_empty() { Vec::new() } else { ranked(&clause, tools, noise, random) };
+        let (words, verb) = query(&clause, verbs);
+        let fits = if words.is_empty() { Vec::new() } else { ranked(&clause, tools, verbs, noise, random) };
         // A clause without a verb of its own tells more of the request before it.
         let continues = verb.is_none() && !wanted.is_empty();
         match fits.first().filter(|best| best.named && best.score >= THRESHOLD && !continues) {
@@ -181,7 +183,7 @@ fn requests(text: &str, tools: &[Known<'_>], noise: f64, random: &mut Random) ->
     wanted
 }
 
-fn ranked(clause: &[Token], tools: &[Known<'_>], noise: f64, random: &mut Random) -> Vec<Fit> {
+fn ranked(clause: &[Token], tools: &[Known<'_>], verbs: &Verbs, noise: f64, random: &mut Random) -> Vec<Fit> {
     let fill = |at: usize| {
         let parameters = &tools[at].parameters;
         let required = parameters.iter().filter(|parameter| parameter.required).count();
@@ -191,7 +193,7 @@ fn ranked(clause: &[Token], tools: &[Known<'_>], noise: f64, random: &mut Random
             .count();
         if required == 0 { 0.5 } else { found as f64 / required as f64 }
     };
-    let mut fits = rank(clause, tools, fill);
+    let mut fits = rank(clause, tools, verbs, fill);
     if noise > 0.0 {
         for fit in &mut fits {
             fit.score += random.random_range(-noise..noise) * 0.3;
@@ -238,7 +240,11 @@ fn plan(
             continue;
         }
         let reference = reference(&request.tokens);
-        let taken = matches!(parameter.expected, Expected::Code).then_some(reference).flatten();
+        // Identifiers are codes, or numbers that are called so.
+        let names_one = matches!(parameter.expected, Expected::Code)
+            || (matches!(parameter.expected, Expected::Integer)
+                && parameter.name.last().is_some_and(|word| word == "id"));
+        let taken = names_one.then_some(reference).flatten();
         match taken {
             Some(which) => match resolve(parameter, which, results) {
                 Some(value) => resolved.push((at, value)),

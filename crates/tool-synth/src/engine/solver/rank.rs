@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rec_core::ToolSpec;
 
-use super::lexicon::{is_stop, stem, verb_group, words_of};
+use super::lexicon::{Verbs, is_stop, stem, words_of};
 use super::mention::{Token, is_boundary};
 use super::parameters::{Expected, Parameter, parameters};
 
@@ -32,7 +32,7 @@ const EMPTY: &[&str] = &["type", "kind", "by", "v2", "v3", "v4", "manag", "id"];
 
 impl<'a> Known<'a> {
     /// Reads a tool.
-    pub fn new(spec: &'a ToolSpec) -> Self {
+    pub fn new(spec: &'a ToolSpec, verbs_known: &Verbs) -> Self {
         // What stands before a point is a module.
         let (module, own) = spec.name.rsplit_once('.').unwrap_or(("", &spec.name));
         let name: Vec<String> =
@@ -40,14 +40,14 @@ impl<'a> Known<'a> {
         let description = words_of(&spec.description);
         let about: HashSet<String> =
             description.iter().filter(|word| !is_stop(word)).map(|word| stem(word)).collect();
-        let first_verb = name.first().and_then(|word| verb_group(word));
+        let first_verb = name.first().and_then(|word| verbs_known.group(word));
         let verb_in_name =
             first_verb.filter(|_| name.first().is_some_and(|word| !EMPTY.contains(&word.as_str())));
         let parameters = parameters(spec);
         let mut verbs: HashSet<usize> = verb_in_name.into_iter().collect();
         for parameter in &parameters {
             if let Expected::Enum(values) = &parameter.expected {
-                verbs.extend(values.iter().filter_map(|value| verb_group(&stem(value))));
+                verbs.extend(values.iter().filter_map(|value| verbs_known.group(&stem(value))));
             }
         }
         let nouns: Vec<String> = name
@@ -90,7 +90,7 @@ pub struct Fit {
 }
 
 /// Stems of a request's words, and the group of its first verb.
-pub fn query(tokens: &[Token]) -> (Vec<String>, Option<usize>) {
+pub fn query(tokens: &[Token], verbs: &Verbs) -> (Vec<String>, Option<usize>) {
     let mut words: Vec<String> = Vec::new();
     let mut verb = None;
     let mut searching = true;
@@ -102,13 +102,13 @@ pub fn query(tokens: &[Token]) -> (Vec<String>, Option<usize>) {
             continue;
         }
         if searching && verb.is_none() && words.is_empty() {
-            verb = verb_group(&token.stem);
+            verb = verbs.group(&token.stem);
             if verb.is_some() {
                 continue;
             }
         } else if searching && verb.is_none() && words.len() <= 1 {
             // "Place an order": the verb says nothing, its object does.
-            verb = verb_group(&token.stem);
+            verb = verbs.group(&token.stem);
         }
         for part in token.lower.split('-') {
             if part.len() > 1 && part.bytes().all(|byte| !byte.is_ascii_digit()) {
@@ -120,8 +120,8 @@ pub fn query(tokens: &[Token]) -> (Vec<String>, Option<usize>) {
 }
 
 /// The tools, best first.
-pub fn rank(tokens: &[Token], tools: &[Known<'_>], filled: impl Fn(usize) -> f64) -> Vec<Fit> {
-    let (words, verb) = query(tokens);
+pub fn rank(tokens: &[Token], tools: &[Known<'_>], verbs: &Verbs, filled: impl Fn(usize) -> f64) -> Vec<Fit> {
+    let (words, verb) = query(tokens, verbs);
     let mean = tools.iter().map(|tool| tool.length).sum::<f64>() / tools.len().max(1) as f64;
     let unique: HashSet<&String> = words.iter().collect();
     // In a fixed order: sums of floats depend on it.

@@ -157,7 +157,7 @@ impl Knowledge {
     pub fn models_sha256(&self) -> String {
         let facts =
             serde_json::to_vec(&(&self.config, &self.calibration)).expect("settings have a JSON form");
-        Sha256::digest(facts).iter().map(|byte| format!("{byte:02x}")).collect()
+        rec_core::digest::hex(&Sha256::digest(facts))
     }
 
     /// Whether an encyclopedia is connected.

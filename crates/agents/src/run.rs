@@ -325,7 +325,7 @@ fn digest(header: &Header, jobs: &[Job]) -> String {
         hasher.update(serde_json::to_vec(&job.task).unwrap_or_default());
         hasher.update(job.cut_off.0.to_le_bytes());
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    rec_core::digest::hex(&hasher.finalize())
 }
 
 /// A file that knows its length, writing from `end` on.

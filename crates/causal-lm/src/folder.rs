@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::Device;
+use rec_core::run::remove_if_there;
 use safetensors::tensor::{SafeTensors, TensorView, serialize};
 use serde_json::{Value, json};
 
@@ -137,8 +138,8 @@ pub fn save_model_in_shards(model: &CausalLm, folder: impl AsRef<Path>, bytes: u
     if let [only] = shards.as_slice() {
         write_tensors(&weights, only)?;
         // The other form would be the model that was here before.
-        remove(&index)?;
-        return old_shards.iter().try_for_each(|shard| remove(&folder.join(shard)));
+        remove_if_there(&index)?;
+        return old_shards.iter().try_for_each(|shard| Ok(remove_if_there(&folder.join(shard))?));
     }
     let mut map = serde_json::Map::new();
     for (at, shard) in shards.iter().enumerate() {
@@ -149,16 +150,9 @@ pub fn save_model_in_shards(model: &CausalLm, folder: impl AsRef<Path>, bytes: u
     let new_shards: Vec<String> = map.values().filter_map(Value::as_str).map(str::to_owned).collect();
     write_json(&index, &json!({ "metadata": { "total_size": total }, "weight_map": map }))?;
     // What is read first would be the model that was here before.
-    remove(&weights)?;
+    remove_if_there(&weights)?;
     let mut left = old_shards.iter().filter(|shard| !new_shards.contains(shard));
-    left.try_for_each(|shard| remove(&folder.join(shard)))
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(io(path, source)),
-        _ => Ok(()),
-    }
+    left.try_for_each(|shard| Ok(remove_if_there(&folder.join(shard))?))
 }
 
 /// The files that the index of shards at `path` names, each once.

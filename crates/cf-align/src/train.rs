@@ -169,7 +169,8 @@ impl Fitted {
 /// ```
 ///
 /// # Errors
-/// A configuration that does not hold, a metric to select by that has no better end, a checkpoint that is broken or belongs to another configuration or other
+/// A configuration that does not hold, a metric to select by that has no better end, a checkpoint that is broken or belongs to
+/// another configuration or other
 /// data, a diverging loss, a device whose backend was not built in.
 pub fn fit(
     config: &ModelConfig,

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::run::{replace_file, replace_file_with};
+use crate::run::{remove_if_there, replace_file, replace_file_with};
 use crate::{Dataset, Error, IdMap, Interactions, Result, Split};
 
 /// Writes `NAME.inter`, and `NAME.item` and `NAME.user` where there is something to say, into `folder` (created
@@ -151,13 +151,6 @@ pub fn split(split: &Split, dataset: &Dataset, folder: &Path) -> Result<()> {
         .map_err(|error| Error::invalid(format!("the manifest cannot be written as JSON: {error}")))?;
     manifest.push('\n');
     replace_file(&manifest_path, manifest.as_bytes())
-}
-
-fn remove_if_there(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, error)),
-        _ => Ok(()),
-    }
 }
 
 fn write_rows(

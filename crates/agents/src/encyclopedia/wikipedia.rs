@@ -213,7 +213,7 @@ impl Wikipedia {
     }
 
     fn file(&self, key: &str) -> Option<PathBuf> {
-        let digest: String = Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = rec_core::digest::hex(&Sha256::digest(key));
         Some(self.config.folder.as_ref()?.join(format!("{digest}.json")))
     }
 

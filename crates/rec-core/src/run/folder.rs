@@ -259,7 +259,11 @@ fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-fn remove_if_there(path: &Path) -> Result<()> {
+/// Removes a file that may not be there.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn remove_if_there(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != ErrorKind::NotFound => Err(Error::io(path, source)),
         _ => Ok(()),

@@ -16,7 +16,7 @@
 mod folder;
 mod log;
 
-pub use folder::{RunFolder, Start, replace_file, replace_file_with};
+pub use folder::{RunFolder, Start, remove_if_there, replace_file, replace_file_with};
 pub use log::{MetricLog, Record, read_metrics};
 
 /// What a training loop tells about itself after each epoch (or evaluation).

@@ -141,7 +141,7 @@ impl Encoded {
         self.codes.iter().for_each(|code| hash.update(code.to_le_bytes()));
         self.present.iter().flatten().for_each(|cell| hash.update(cell.to_le_bytes()));
         self.dense.iter().for_each(|cell| hash.update(cell.to_le_bytes()));
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        rec_core::digest::hex(&hash.finalize())
     }
 }
 

@@ -35,7 +35,7 @@ pub fn write<M: Module, T: Serialize>(module: &M, optimizer: &AdamW, notes: &T) 
 /// As [`parameters::write`].
 pub fn digest<M: Module>(module: &M) -> Result<String> {
     let bytes = parameters::write(module, &[], (HEADER, ""))?;
-    Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(rec_core::digest::hex(&Sha256::digest(bytes)))
 }
 
 /// `module` and `optimizer` as they were when [`write()`] made the file, and its notes.

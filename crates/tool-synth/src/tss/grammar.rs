@@ -362,7 +362,7 @@ fn move_fields(fields: &mut [Field], by: usize, respell: &impl Fn(&mut Kind)) {
 }
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    rec_core::digest::hex(&Sha256::digest(text))
 }
 
 fn split(text: &str, by: char) -> Vec<String> {

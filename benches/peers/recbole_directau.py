@@ -260,8 +260,9 @@ def measure(root):
         trainer._train_epoch = timed(trainer._train_epoch, epochs)
         trainer._valid_epoch = timed(trainer._valid_epoch, passes)
         select = ARGS.patience is not None
+        start = time.perf_counter()
         trainer.fit(train, valid if select else None, verbose=False, saved=select)
-        out["seconds_init"] = built
+        out["seconds_init"], out["seconds_fit"] = built, time.perf_counter() - start
         out["seconds_epoch"] = summary(epochs)
         out["seconds_valid_in_training"] = summary(passes)
         out["train_loss"] = [float(loss) / len(train) for loss in trainer.train_loss_dict.values()]

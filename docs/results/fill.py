@@ -70,6 +70,27 @@ def comparison(files, columns):
     return "\n".join(lines)
 
 
+def measures(files):
+    """Alignment, uniformity and lengths of the kept vectors, of every model that has them."""
+    head = ["data", "critical gamma", "model", "trained and ranked by", "alignment", "uniformity, users", "items", "length with popularity", "N@20", "popularity@20"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for f in files:
+        value = json.loads(pathlib.Path(f).read_text())
+        for m in value["models"]:
+            if not m.get("measures"):
+                continue
+            loss = m["config"]["loss"]
+            gamma = loss["directau"]["gamma"] if "directau" in loss else None
+            setting = ([f"gamma {gamma:g}"] if gamma is not None else []) + [f"rate {m['config']['training']['learning_rate']:g}"]
+            setting.append({"dot": "inner product", "cosine": "**cosine**"}[m["config"]["scoring"]])
+            own = m["measures"]
+            row = [value["data"]["name"], f"{value['split']['critical_gamma']:.3f}", m["name"], ", ".join(setting), f"{own['overall_alignment']['mean']:.2f}",
+                   f"{own['overall_uniformity_user']['mean']:.2f}", f"{own['overall_uniformity_item']['mean']:.2f}", f"{own['item_length_popularity']['mean']:+.2f}",
+                   cell(m["metrics"]["ndcg@20"]), f"{m['metrics']['popularity@20']['mean']:.0f}"]
+            lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
 def bench(files):
     lines = ["| data | case | side | median, s | theirs / ours | peak MiB, theirs / ours |", "|---|---|---|---|---|---|"]
     for f in files:
@@ -339,12 +360,14 @@ def table(slot, page):
         return bench(files)
     if name == "leaderboard":
         return leaderboard(files)
+    if name == "measures":
+        return measures([str(HERE / f"{data}.json") for data in ("quickstart", "ml-100k", "beauty")] + files)
     few = ["recall@20", "ndcg@20"]
     return comparison(files, COLUMNS if page == "results.md" else few)
 
 
 PAGES = ["README.md", "docs/src/results.md", "docs/src/leaderboard.md", "docs/src/policies.md", "docs/src/preferences.md", "docs/src/agents.md", "docs/src/tool-rl.md",
-         "docs/src/tool-synthesis.md", "crates/cf-align/README.md"]
+         "docs/src/tool-synthesis.md", "docs/src/directau.md", "crates/cf-align/README.md"]
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("--check", action="store_true", help="write nothing; fail if a page would change")
 arguments = arguments.parse_args()

@@ -10,15 +10,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rec_core::run::{RunFolder, Start};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::Existing;
 use crate::error::{Error, Result};
+use crate::output;
 
 /// What the child said on standard error, in its run folder.
 const LOG: &str = "stderr.txt";
 
-/// What a child says on standard output after each epoch, as one line of JSON.
+/// What a child says after each epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Beat {
     /// Finished epochs.
@@ -27,6 +28,23 @@ pub struct Beat {
     pub epochs: usize,
     /// How good the epoch was, if that was measured; higher is better.
     pub quality: Option<f64>,
+}
+
+/// One line of a child's standard output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Said {
+    /// An epoch is over.
+    Beat(Beat),
+    /// Something that the user should know now.
+    Warning(String),
+}
+
+/// Says it to the parent. A parent that is gone cannot use what would come of this; the checkpoint keeps what there is, and the process ends.
+pub fn say(what: &Said) {
+    if output::try_line(&json!(what).to_string()).is_err() {
+        std::process::exit(1);
+    }
 }
 
 /// Reads the job of a run folder.
@@ -92,12 +110,11 @@ pub fn prepare<J: Serialize>(path: &Path, job: &J, existing: Existing) -> Result
     }
 }
 
-/// Runs the hidden `command` on a run folder, on `threads` threads if told, and hands on what it says after each
-/// epoch.
+/// Runs the hidden `command` on a run folder, on `threads` threads if told, and hands on what it says.
 ///
 /// # Errors
 /// [`Error::Failed`] with the last thing that the child said and how it ended.
-pub fn run(command: &str, folder: &Path, threads: Option<usize>, mut hear: impl FnMut(Beat)) -> Result<()> {
+pub fn run(command: &str, folder: &Path, threads: Option<usize>, mut hear: impl FnMut(Said)) -> Result<()> {
     let program = std::env::current_exe().map_err(|error| Error::Failed(format!("own program: {error}")))?;
     let log = folder.join(LOG);
     let file = std::fs::File::create(&log).map_err(|error| Error::io(&log, error))?;
@@ -117,8 +134,8 @@ pub fn run(command: &str, folder: &Path, threads: Option<usize>, mut hear: impl 
         process.spawn().map_err(|error| Error::Failed(format!("the child could not be started: {error}")))?;
     let stdout = child.stdout.take().expect("it is piped");
     for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
-        if let Ok(beat) = serde_json::from_str(&line) {
-            hear(beat);
+        if let Ok(said) = serde_json::from_str(&line) {
+            hear(said);
         }
     }
     let status = child.wait().map_err(|error| Error::Failed(format!("the child was lost: {error}")))?;

@@ -290,7 +290,12 @@ pub struct Compare {
     #[arg(long, value_name = "N", default_value_t = 2020)]
     pub split_seed: u64,
     /// The models, in the order of the table
-    #[arg(long, value_name = "A,B,…", value_delimiter = ',', required = true)]
+    #[arg(
+        long,
+        value_name = "A,B,…",
+        value_delimiter = ',',
+        default_value = "popularity,itemknn,ease,ials,bpr,lightgcn,directau"
+    )]
     pub models: Vec<String>,
     /// The seeds; a model without randomness runs once
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2,3")]

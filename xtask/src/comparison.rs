@@ -43,6 +43,9 @@ pub struct RunResult {
     pub peak_rss_mib: Option<f64>,
     /// The epoch whose state was kept.
     pub best_epoch: Option<usize>,
+    /// The paper's measures of the kept vectors, and how their lengths go with popularity, if the model has vectors.
+    #[serde(default)]
+    pub measures: Vec<(String, f64)>,
     /// Every epoch.
     pub history: Vec<EpochRecord>,
     /// What the user should know.
@@ -357,6 +360,7 @@ fn model_json(model: &ModelResult) -> Value {
         "best_epochs": model.runs.iter().map(|run| run.best_epoch).collect::<Vec<_>>(),
         "metrics": metrics,
         "validation": validation(model),
+        "measures": measures(model),
         "seconds": model.seconds(),
         "peak_rss_mib": model.peak_rss_mib(),
         "significance": model.significance.as_ref().map(|test| {
@@ -376,6 +380,15 @@ fn model_json(model: &ModelResult) -> Value {
 fn validation(model: &ModelResult) -> Option<Summary> {
     let values: Option<Vec<f64>> = model.runs.iter().map(|run| run.validation).collect();
     values.filter(|values| !values.is_empty()).map(Summary::of)
+}
+
+/// The measures of the kept vectors over the runs.
+fn measures(model: &ModelResult) -> BTreeMap<String, Summary> {
+    let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for (name, value) in model.runs.iter().flat_map(|run| &run.measures) {
+        values.entry(name.clone()).or_default().push(*value);
+    }
+    values.into_iter().map(|(name, values)| (name, Summary::of(values))).collect()
 }
 
 /// The warnings of all runs, each once.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cf_align::train::EpochRecord;
 use cf_align::{
-    Ease, EaseConfig, Embeddings, Encoder, Ials, IalsConfig, ItemKnn, ItemKnnConfig, ModelConfig, Popularity,
-    Random, Session,
+    Ease, EaseConfig, Embeddings, Encoder, Ials, IalsConfig, ItemKnn, ItemKnnConfig, Loss, ModelConfig,
+    Popularity, Random, Session, analysis,
 };
 use rec_core::{Dataset, Observer, Recommender, Split, UserItems};
 use serde::Serialize;
@@ -129,6 +129,9 @@ pub struct FittedModel {
     pub history: Vec<EpochRecord>,
     /// The epoch whose state was kept.
     pub best_epoch: Option<usize>,
+    /// The paper's measures of the kept vectors, and how their lengths go with popularity; empty for a model without vectors, or if its
+    /// `measure_every` is 0.
+    pub measures: Vec<(String, f64)>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -139,9 +142,24 @@ impl FittedModel {
             recommender: Box::new(recommender),
             history: Vec::new(),
             best_epoch: None,
+            measures: Vec::new(),
             warnings: Vec::new(),
         }
     }
+}
+
+/// Alignment and uniformity over all training pairs, and the rank correlation of the items' lengths with their popularity.
+fn measures(model: &Embeddings, split: &Split, n_users: usize, n_items: usize) -> Vec<(String, f64)> {
+    let (users, items) = (split.train.user_counts(n_users), split.train.item_counts(n_items));
+    let dim = model.dim();
+    [
+        ("overall_alignment", analysis::overall_alignment(model, &split.train)),
+        ("overall_uniformity_user", analysis::overall_uniformity(model.users(), dim, &users)),
+        ("overall_uniformity_item", analysis::overall_uniformity(model.items(), dim, &items)),
+        ("item_length_popularity", analysis::length_popularity(model.items(), dim, &items)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
 }
 
 /// What a fit is given.
@@ -262,7 +280,12 @@ impl Model {
                     ..Session::new(fit.observer)
                 };
                 let fitted = cf_align::fit(&config, fit.split, fit.n_users, fit.n_items, session)?;
+                let measures = match config.training.measure_every {
+                    0 => Vec::new(),
+                    _ => measures(&fitted.embeddings, fit.split, fit.n_users, fit.n_items),
+                };
                 FittedModel {
+                    measures,
                     recommender: Box::new(fitted.embeddings),
                     history: fitted.history,
                     best_epoch: Some(fitted.best_epoch),
@@ -289,6 +312,11 @@ impl Model {
             }
             _ => Err(Error::Usage(format!("{} has no embeddings", self.name))),
         }
+    }
+
+    /// Whether it is trained by DirectAU's loss, which has a weight below which all vectors fall into one point.
+    pub fn has_collapse(&self) -> bool {
+        matches!(self.kind, Kind::Trained(default) if matches!(default().loss, Loss::DirectAu { .. }))
     }
 
     /// Whether [`Model::embeddings`] gives some.

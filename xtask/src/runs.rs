@@ -3,12 +3,15 @@
 
 use std::path::Path;
 
+use cf_align::analysis::critical_gamma;
+use rec_core::UserItems;
 use rec_core::filter::FilterConfig;
 use rec_core::run::{RunFolder, Start};
 use rec_core::split::Manifest;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::children;
+use crate::children::{self, Said};
 use crate::cli::Existing;
 use crate::comparison::{Comparison, ModelResult, PerUser, RunResult, deciles};
 use crate::data;
@@ -102,6 +105,11 @@ pub fn execute(plan: &Plan, folder: &Path, existing: Existing) -> Result<Compari
             planned.push((model, job, path, finished));
         }
     }
+    let mut facts = data::split_facts(&split);
+    if plan.models.iter().any(|model| model.model.has_collapse()) {
+        let train = UserItems::new(&split.train, dataset.n_users(), dataset.n_items());
+        facts.insert("critical_gamma".into(), json!(critical_gamma(&train)));
+    }
     let bar = output::progress(planned.len() as u64);
     let mut models: Vec<ModelResult> = plan.models.iter().map(empty_result).collect();
     for (model, job, path, finished) in planned {
@@ -131,7 +139,7 @@ pub fn execute(plan: &Plan, folder: &Path, existing: Existing) -> Result<Compari
     let mut comparison = Comparison {
         name: plan.name.clone(),
         data: data::facts(&dataset, &experiment.data, &experiment.filter),
-        split: data::split_facts(&split),
+        split: facts,
         train_deciles: deciles(&popularity, &popularity),
         seeds: experiment.seeds.clone(),
         device: experiment.device.clone(),
@@ -192,9 +200,13 @@ fn finished_run(run: &RunFolder) -> Result<Option<(RunResult, PerUser)>> {
 /// Runs the child of one run folder and follows its epochs on `bar`.
 fn run_child(folder: &Path, title: &str, bar: &indicatif::ProgressBar) -> Result<()> {
     let mut best = f64::NEG_INFINITY;
-    children::run("child", folder, None, |beat| {
-        best = best.max(beat.quality.unwrap_or(f64::NEG_INFINITY));
-        let quality = if best.is_finite() { format!(", best {best:.4}") } else { String::new() };
-        bar.set_message(format!("{title}: epoch {} of at most {}{quality}", beat.epoch, beat.epochs));
+    children::run("child", folder, None, |said| match said {
+        Said::Beat(beat) => {
+            best = best.max(beat.quality.unwrap_or(f64::NEG_INFINITY));
+            let quality = if best.is_finite() { format!(", best {best:.4}") } else { String::new() };
+            bar.set_message(format!("{title}: epoch {} of at most {}{quality}", beat.epoch, beat.epochs));
+        }
+        // Before the hours are spent; the end tells it again, beside what else there is to know.
+        Said::Warning(text) => bar.suspend(|| output::warn(format!("{title}: {text}"))),
     })
 }

@@ -237,6 +237,160 @@ fn a_killed_run_goes_on_and_ends_in_the_same_result() {
     page_is_sound(&std::fs::read_to_string(folder.path().join("cut/report.html")).unwrap());
 }
 
+const KILLED: &str = r#"
+about = "Every model that trains by epochs, validated now and then."
+data = "DATA"
+models = ["directau", "bpr", "lightgcn", "mawu", "graphau"]
+seeds = [3]
+[settings.all]
+dim = 8
+epochs = 600
+patience = 1000
+batch_size = 64
+evaluate_every = 4
+"#;
+
+/// Runs of `killed.toml` that are killed and gone on with, under `out`.
+#[cfg(unix)]
+struct Killed<'a> {
+    folder: &'a Path,
+    out: &'a str,
+}
+
+#[cfg(unix)]
+impl Killed<'_> {
+    const MODELS: [&'static str; 5] = ["directau", "bpr", "lightgcn", "mawu", "graphau"];
+
+    fn run(&self, model: &str) -> PathBuf {
+        self.folder.join(self.out).join(model).join("3")
+    }
+
+    /// Starts or goes on, with so many seconds between checkpoints, until `enough`, and kills parent and child at once. Whether
+    /// they were still at it.
+    fn kill_when(&self, seconds: &str, enough: impl Fn() -> bool) -> bool {
+        use std::os::unix::process::CommandExt;
+        let mut parent = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["run", "killed.toml", "--out", self.out, "--resume"])
+            .current_dir(self.folder)
+            .env("RAYON_NUM_THREADS", "2")
+            .env("SEXTANT_CHECKPOINT_SECONDS", seconds)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let started = Instant::now();
+        while !enough() && parent.try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < Duration::from_secs(120), "{}: nothing came of it", self.out);
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        if let Some(status) = parent.try_wait().unwrap() {
+            assert!(status.success(), "{status}");
+            return false;
+        }
+        let group = format!("-{}", parent.id());
+        Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status().unwrap();
+        let status = parent.wait().unwrap();
+        // Its child, which nobody waits for, is gone when the locks are free.
+        for lock in Self::MODELS.map(|model| self.run(model).join(".lock")) {
+            while lock.exists() && std::fs::File::open(&lock).unwrap().try_lock().is_err() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        !status.success()
+    }
+
+    /// Goes on to the end, and tells what came of each model: all metrics, and all that was told of each epoch but times.
+    fn finish(&self) -> Vec<(Value, Vec<Value>)> {
+        let out = format!("{}.json", self.out);
+        let arguments = ["run", "killed.toml", "--out", self.out, "--resume", "--json", &out];
+        let output = xtask(&arguments, self.folder);
+        assert_eq!(code(&output), 0, "{}", said(&output));
+        let value = json(&self.folder.join(out));
+        let told = |model: &Value| {
+            let name = model["name"].as_str().unwrap();
+            let text = std::fs::read_to_string(self.run(name).join("metrics.jsonl")).unwrap();
+            let lines = text.lines().map(|line| {
+                let mut line: Value = serde_json::from_str(line).unwrap();
+                line.as_object_mut().unwrap().retain(|name, _| !name.starts_with("seconds"));
+                line
+            });
+            (serde_json::json!([name, model["metrics"], model["best_epochs"]]), lines.collect())
+        };
+        value["models"].as_array().unwrap().iter().map(told).collect()
+    }
+}
+
+/// Before there is a checkpoint, after one, between the last epoch and the result, and at moments that nobody chose: however
+/// often a run is killed, it ends in the numbers of one that was left alone.
+#[cfg(unix)]
+#[test]
+fn models_killed_at_any_moment_end_in_the_same_result() {
+    let (folder, data) = place();
+    let folder = folder.path();
+    std::fs::write(folder.join("killed.toml"), KILLED.replace("DATA", &data)).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["run", "killed.toml", "--out", "whole"])
+        .current_dir(folder)
+        .env("RAYON_NUM_THREADS", "2")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let expected = Killed { folder, out: "whole" }.finish();
+    assert_eq!(expected.len(), 5);
+    for (model, epochs) in &expected {
+        assert_eq!(epochs.len(), 600, "{model}");
+        assert!(epochs[1].get("valid_ndcg@20").is_none() && epochs[3].get("valid_ndcg@20").is_some());
+    }
+
+    // At chosen moments, each model at three of them.
+    let cut = Killed { folder, out: "cut" };
+    let mut unfinished = [0; 3];
+    for model in Killed::MODELS {
+        let run = cut.run(model);
+        let there = |name: &str| run.join(name).exists();
+        let epochs =
+            || std::fs::read(run.join("metrics.jsonl")).map_or(0, |text| text.split(|&b| b == b'\n').count());
+        cut.kill_when("3600", || epochs() > 5);
+        unfinished[0] += usize::from(epochs() > 5 && !there("checkpoint.safetensors"));
+        cut.kill_when("0", || there("checkpoint.safetensors"));
+        unfinished[1] += usize::from(there("checkpoint.safetensors") && !there("result.json"));
+        cut.kill_when("0.05", || there("users.json"));
+        unfinished[2] += usize::from(there("users.json") && !there("result.json"));
+    }
+    assert!(unfinished[0] > 0 && unfinished[1] > 0, "ended before they were killed: {unfinished:?}");
+    assert_eq!(cut.finish(), expected, "{unfinished:?}");
+
+    // While the result is written: that moment is too short to be hit for certain.
+    for (place, model) in Killed::MODELS.into_iter().enumerate() {
+        let run = cut.run(model);
+        let result = std::fs::read(run.join("result.json")).unwrap();
+        std::fs::remove_file(run.join("result.json")).unwrap();
+        let half = &result[..result.len() / 2 * (place % 3)];
+        std::fs::write(run.join(".result.json.partial"), half).unwrap();
+        if place % 2 == 0 {
+            std::fs::rename(run.join("users.json"), run.join(".users.json.partial")).unwrap();
+        }
+    }
+    assert_eq!(cut.finish(), expected);
+
+    // At moments of which each leaves a little more time than the one before.
+    let often = Killed { folder, out: "often" };
+    let (mut delay, mut kills) = (Duration::from_millis(5), 0);
+    loop {
+        let started = Instant::now();
+        if !often.kill_when("0.01", || started.elapsed() > delay) {
+            break;
+        }
+        kills += 1;
+        delay += delay / 10 + Duration::from_millis(1);
+    }
+    assert!(kills > 5, "{kills}");
+    assert_eq!(often.finish(), expected, "{kills} kills");
+}
+
 #[test]
 fn data_is_described_converted_and_checked() {
     let (folder, data) = place();

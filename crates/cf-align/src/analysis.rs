@@ -77,6 +77,41 @@ pub fn overall_uniformity(vectors: &[f32], dim: usize, counts: &[u32]) -> f64 {
     if pairs == 0.0 { 0.0 } else { (sums.iter().sum::<f64>() / pairs).ln() }
 }
 
+/// Spearman's rank correlation between the length of a vector and how often its id occurs, over ids that occur: 1 where longer vectors
+/// are exactly the more frequent ones, 0 where lengths say nothing. Under the inner product an item's length lifts it for every user, so
+/// this tells how much of a popularity prior the lengths are.
+///
+/// `vectors` is row-major `[n, dim]`; ties get their mean rank. 0 if all lengths or all counts are the same.
+///
+/// # Panics
+/// If `vectors` does not have `dim` values for each count.
+pub fn length_popularity(vectors: &[f32], dim: usize, counts: &[u32]) -> f64 {
+    assert_eq!(vectors.len(), dim * counts.len(), "one count for each vector");
+    let used = || (0..counts.len()).filter(|&id| counts[id] > 0);
+    let length =
+        |id: usize| vectors[id * dim..(id + 1) * dim].iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+    let lengths = ranks(&used().map(length).collect::<Vec<_>>());
+    let popularity = ranks(&used().map(|id| f64::from(counts[id])).collect::<Vec<_>>());
+    let mean = (lengths.len() as f64 + 1.0) / 2.0;
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>();
+    let scale = (product(&lengths, &lengths) * product(&popularity, &popularity)).sqrt();
+    if scale == 0.0 { 0.0 } else { product(&lengths, &popularity) / scale }
+}
+
+/// Ranks from 1, ascending; equal values share their mean rank.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut at = 0;
+    for group in order.chunk_by(|&a, &b| values[a] == values[b]) {
+        let rank = at as f64 + (group.len() as f64 + 1.0) / 2.0;
+        group.iter().for_each(|&id| ranks[id] = rank);
+        at += group.len();
+    }
+    ranks
+}
+
 /// The weight of uniformity under which DirectAU's collapse, all vectors in one point, is stable.
 ///
 /// Near the collapsed point uniformity is about `-4 Var(z)`, so that the loss is about
@@ -133,4 +168,21 @@ pub fn second_singular_value(train: &UserItems) -> f64 {
         previous = value;
     }
     previous.min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_ranked_against_counts() {
+        let vectors = [3.0, 4.0, 1.0, 0.0, 0.0, 2.0, 9.0, 9.0];
+        // Lengths 5, 1, 2; the last id never occurs.
+        assert_eq!(length_popularity(&vectors, 2, &[9, 1, 2, 0]), 1.0);
+        assert_eq!(length_popularity(&vectors, 2, &[1, 9, 2, 0]), -1.0);
+        // scipy.stats.spearmanr([5, 1, 2], [4, 4, 1])
+        assert!((length_popularity(&vectors, 2, &[4, 4, 1, 0])).abs() < 1e-12);
+        assert_eq!(length_popularity(&vectors, 2, &[7, 7, 7, 0]), 0.0);
+        assert_eq!(ranks(&[2.0, 1.0, 2.0, 5.0]), [2.5, 1.0, 2.5, 4.0]);
+    }
 }

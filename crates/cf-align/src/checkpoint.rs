@@ -120,7 +120,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Checkpoint>> {
     }
     let dim = header.config.training.dim;
     let mut table = |name: &str| match best.remove(name) {
-        Some((shape, values)) if shape.len() == 2 && shape[1] == dim => Ok(Some(values)),
+        Some((shape, values)) if shape.len() == 2 && shape[1] == dim && dim > 0 => Ok(Some(values)),
         Some((shape, _)) => Err(broken(format!("{name} has the shape {shape:?}, not rows of {dim}"))),
         None => Ok(None),
     };

@@ -92,6 +92,9 @@ pub enum Init {
     XavierNormal,
     /// Uniform in `±sqrt(6 / (rows + dim))`, for each table.
     XavierUniform,
+    /// Normal with standard deviation 0.1 whatever the size of the table, as LightGCN's authors start. In large tables Xavier's rows
+    /// are ten times shorter, so that Adam's first steps, which are as long as the learning rate whatever the gradient, drown them.
+    Normal,
 }
 
 /// Which rows Adam updates.

@@ -5,6 +5,9 @@ use rec_core::random::{self, Random};
 
 use crate::{Init, ModelConfig};
 
+/// The deviation of [`Init::Normal`].
+pub(crate) const NORMAL_DEVIATION: f64 = 0.1;
+
 /// The user and item tables `[n_users, dim]` and `[n_items, dim]` that every engine starts from.
 ///
 /// Xavier initialisation (Glorot & Bengio, AISTATS 2010) takes a table's rows and columns as fan-in and fan-out,
@@ -21,6 +24,7 @@ pub fn tables(config: &ModelConfig, n_users: usize, n_items: usize) -> (Vec<f32>
                 let bound = (6.0 / fan).sqrt();
                 values.fill_with(|| rng.random_range(-bound..bound) as f32);
             }
+            Init::Normal => fill_normal(&mut values, NORMAL_DEVIATION, &mut rng),
         }
         values
     };

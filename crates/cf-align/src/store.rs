@@ -362,10 +362,13 @@ impl<'a> Reader<'a> {
     }
 
     fn embeddings(&self, scoring: Scoring) -> Parsed<Embeddings> {
-        let dim = self.tensor("items", Dtype::F32, 2)?.shape()[1];
-        if dim == 0 {
-            return Err("vectors of length 0".into());
+        let tensor = self.tensor("items", Dtype::F32, 2)?;
+        let shape = tensor.shape();
+        // Without a row nothing bounds the length of one.
+        if shape.contains(&0) {
+            return Err(format!("tensor `items` is {shape:?}: there are no vectors"));
         }
+        let dim = shape[1];
         let (users, items) = (self.matrix("users", None, dim)?, self.matrix("items", None, dim)?);
         Ok(Embeddings::new(dim, users, items, scoring))
     }

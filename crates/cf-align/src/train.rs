@@ -137,7 +137,8 @@ pub struct Fitted {
     pub best_epoch: usize,
     /// All epochs, including those before a resume.
     pub history: Vec<EpochRecord>,
-    /// Warnings for the user, such as a gamma under the collapse threshold.
+    /// Warnings for the user: a gamma under the collapse threshold, which the observer heard of before the first epoch, and vectors
+    /// that did collapse.
     pub warnings: Vec<String>,
 }
 
@@ -153,6 +154,8 @@ impl Fitted {
 /// Early stopping is RecBole's, on unrounded values: the better value is the one that [`Measure::better`] says, the
 /// lower one for Gini, say. A tie counts as an improvement and the newer epoch wins;
 /// training stops when the validations without improvement *exceed* the patience.
+///
+/// Before the first epoch the observer is warned of a gamma of DirectAU below [`analysis::critical_gamma`].
 ///
 /// [`Measure::better`]: rec_core::metrics::Measure::better
 ///
@@ -197,6 +200,9 @@ pub fn fit(
     } else {
         Some(Evaluator::validation(split, n_users, n_items)?.with_metrics(&[select])?)
     };
+    let mut warnings: Vec<String> =
+        collapse_warning(config, &UserItems::new(&split.train, n_users, n_items)).into_iter().collect();
+    warnings.iter().for_each(|warning| observer.warning(warning));
     let data = checkpoint::fingerprint(&[&split.train, &split.valid]);
     let mut engine = engine(config, split, n_users, n_items, device)?;
     let mut header = Header {
@@ -216,6 +222,17 @@ pub fn fit(
     {
         if found.header.config != *config || found.header.data != data {
             let what = "belongs to another configuration or to other data; delete it to start again";
+            return Err(Error::Format { path: file.to_owned(), what: what.into() });
+        }
+        let told = &found.header;
+        let sizes = |best: &Embeddings| (best.n_users(), best.n_items());
+        if told.epoch > training.epochs
+            || told.best_epoch > told.epoch
+            || told.stale > told.epoch
+            || told.step > (told.epoch as u64).saturating_mul(split.train.len() as u64)
+            || found.best.as_ref().is_some_and(|best| sizes(best) != (n_users, n_items))
+        {
+            let what = "not a checkpoint: its numbers contradict each other; delete it to start again";
             return Err(Error::Format { path: file.to_owned(), what: what.into() });
         }
         engine.restore(&found.state)?;
@@ -290,7 +307,7 @@ pub fn fit(
         }
     }
     let embeddings = best.unwrap_or_else(|| engine.embeddings());
-    let warnings = warnings(config, split, n_users, n_items, &header.history);
+    warnings.extend(collapses(config, &header.history));
     Ok(Fitted { embeddings, best_epoch: header.best_epoch, history: header.history, warnings })
 }
 
@@ -324,29 +341,28 @@ fn engine<'a>(
     }
 }
 
-/// What a user should know before trusting the result.
-fn warnings(
-    config: &ModelConfig,
-    split: &Split,
-    n_users: usize,
-    n_items: usize,
-    history: &[EpochRecord],
-) -> Vec<String> {
-    let Loss::DirectAu { gamma, .. } = config.loss else { return Vec::new() };
-    let mut warnings = Vec::new();
-    let threshold = analysis::critical_gamma(&UserItems::new(&split.train, n_users, n_items));
-    if gamma < threshold {
-        warnings.push(format!(
+/// The warning that DirectAU's gamma is under [`analysis::critical_gamma`] of these data, if it is.
+fn collapse_warning(config: &ModelConfig, train: &UserItems) -> Option<String> {
+    let Loss::DirectAu { gamma, .. } = config.loss else { return None };
+    let threshold = analysis::critical_gamma(train);
+    (gamma < threshold).then(|| {
+        format!(
             "gamma {gamma} is under {threshold:.3}, the threshold below which these data pull all vectors into one point"
-        ));
+        )
+    })
+}
+
+/// The warnings that DirectAU's vectors did end in one point, as far as the history tells.
+fn collapses(config: &ModelConfig, history: &[EpochRecord]) -> Vec<String> {
+    if !matches!(config.loss, Loss::DirectAu { .. }) {
+        return Vec::new();
     }
     let last = |name: &str| history.iter().rev().find_map(|record| record.get(name));
-    for name in ["uniformity_user", "uniformity_item"] {
-        if let Some(value) = last(name).filter(|value| *value > -0.1) {
-            warnings.push(format!("the vectors have collapsed: {name} ended at {value:.3}; raise gamma"));
-        }
-    }
-    warnings
+    ["uniformity_user", "uniformity_item"]
+        .into_iter()
+        .filter_map(|name| Some((name, last(name).filter(|value| *value > -0.1)?)))
+        .map(|(name, value)| format!("the vectors have collapsed: {name} ended at {value:.3}; raise gamma"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -374,6 +390,37 @@ mod tests {
         config.training.learning_rate = 0.05;
         config.training.select_by = select_by.into();
         fit(&config, &split(), 30, 20, Session::new(&mut ()))
+    }
+
+    #[test]
+    fn a_gamma_under_the_threshold_is_told_before_the_first_epoch() {
+        #[derive(Default)]
+        struct Heard(Vec<String>);
+        impl Observer for Heard {
+            fn progress(&mut self, progress: &Progress<'_>) {
+                self.0.push(format!("epoch {}", progress.epoch));
+            }
+            fn warning(&mut self, text: &str) {
+                self.0.push(text.to_owned());
+            }
+        }
+        let split = split();
+        let threshold = analysis::critical_gamma(&UserItems::new(&split.train, 30, 20));
+        assert!(threshold > 0.01);
+        let heard = |gamma: f64| {
+            let mut config = ModelConfig::directau();
+            config.loss = Loss::DirectAu { gamma, dedup: false };
+            config.training.dim = 8;
+            config.training.epochs = 1;
+            let mut heard = Heard::default();
+            let fitted = fit(&config, &split, 30, 20, Session::new(&mut heard)).unwrap();
+            (heard.0, fitted.warnings)
+        };
+        let (told, warnings) = heard(threshold * 0.9);
+        assert!(told[0].contains(&format!("under {threshold:.3}")), "{told:?}");
+        assert_eq!(told[1], "epoch 1");
+        assert_eq!(warnings[0], told[0]);
+        assert_eq!(heard(threshold * 1.1).0, ["epoch 1"]);
     }
 
     /// The validations by epoch, and the best of them: the newest one that no other beats.

@@ -168,8 +168,12 @@ fn graphau_equals_torch() {
 #[test]
 fn adam_equals_torch() {
     let golden = golden();
-    let record = &golden["adam"];
-    let case = &golden["cases"][0];
+    for record in [&golden["adam"], &golden["adam_sparse"]] {
+        assert_adam(&golden["cases"][0], record);
+    }
+}
+
+fn assert_adam(case: &Value, record: &Value) {
     let adam = Adam { learning_rate: number(&record["lr"]), weight_decay: number(&record["weight_decay"]) };
     let loss = Loss::DirectAu { gamma: number(&record["gamma"]), dedup: false };
     let no_graph = graph(&pairs(&case["users"], &case["items"]), case);

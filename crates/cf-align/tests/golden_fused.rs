@@ -152,24 +152,165 @@ fn losses_through_the_graph() {
     check(config, case, &edges_of(record), record, "graphau");
 }
 
-/// Adam's steps go through `train_epoch`, whose batches are shuffled; so the update is checked with batches that
-/// are whole epochs: a training set of one batch, in any order.
+/// Rows whose first epoch has these batches. An epoch is shuffled, so they are laid out by the inverse of that.
+fn rows_that_are_cut_into(batches: &[Vec<(UserId, ItemId)>], config: &ModelConfig) -> Interactions {
+    let shuffled = |rows: &[(UserId, ItemId)]| {
+        let mut order = Vec::new();
+        cf_align::batches::shuffle(&rows_of(rows), config.training.seed, 0, &mut order);
+        order
+    };
+    let mut rows = batches.concat();
+    let places: Vec<_> = (0..rows.len() as u32).map(|place| (UserId(place), ItemId(0))).collect();
+    for ((place, _), pair) in shuffled(&places).into_iter().zip(batches.concat()) {
+        rows[place.index()] = pair;
+    }
+    let order = shuffled(&rows);
+    let cut: Vec<_> = cf_align::batches::batches(&order, config.training.batch_size).collect();
+    assert_eq!(cut, batches, "the epoch has other batches");
+    rows_of(&rows)
+}
+
+/// Batches that torch's Adam saw, one a step, and what came of them.
+struct AdamRun<'a> {
+    case: &'a Value,
+    record: &'a Value,
+    batches: Vec<Vec<(UserId, ItemId)>>,
+    losses: Vec<f64>,
+    /// The tables after each step.
+    after: &'a [Value],
+}
+
+impl<'a> AdamRun<'a> {
+    fn new(golden: &'a Value, name: &str) -> Self {
+        let (case, record) = (&golden["cases"][0], &golden[name]);
+        let run = &record["runs"][0];
+        assert_eq!(run["dtype"], "float64");
+        let batches = record["batches"].as_array().unwrap().iter().map(batch_of).collect();
+        let after = run["after"].as_array().unwrap();
+        Self { case, record, batches, losses: numbers(&run["losses"]), after }
+    }
+
+    /// The engine whose epoch is `batches`, at `state` or at the start.
+    fn engine(&self, batches: &[Vec<(UserId, ItemId)>], state: Option<&EngineState>) -> FusedEngine {
+        let gamma = self.record["gamma"].as_f64().unwrap();
+        let mut config =
+            ModelConfig { loss: Loss::DirectAu { gamma, dedup: false }, ..ModelConfig::directau() };
+        config.training.learning_rate = self.record["lr"].as_f64().unwrap();
+        config.training.weight_decay = self.record["weight_decay"].as_f64().unwrap();
+        config.training.batch_size = batches[0].len();
+        let mut engine = engine(config.clone(), self.case, &rows_that_are_cut_into(batches, &config));
+        if let Some(state) = state {
+            engine.restore(state).unwrap();
+        }
+        engine
+    }
+
+    /// The losses of steps `from..to` and the tables after them are torch's.
+    fn check(&self, engine: &mut FusedEngine, loss: f64, from: usize, to: usize) {
+        let expected = self.losses[from..to].iter().sum::<f64>() / (to - from) as f64;
+        let what = format!("steps {from}..{to}");
+        assert!((loss - expected).abs() < 2e-6 * expected.abs().max(1.0), "{what}: {loss}, not {expected}");
+        let (tables, expected) = (engine.embeddings(), &self.after[to - 1]);
+        assert_eq!(expected["steps"], to);
+        close(&format!("{what}: users"), tables.users(), &numbers(&expected["user_table"]), ADAM);
+        close(&format!("{what}: items"), tables.items(), &numbers(&expected["item_table"]), ADAM);
+    }
+
+    /// The most steps that a row which was touched before stays out of and then comes again.
+    fn longest_absence(&self) -> usize {
+        let absences = |ids: &dyn Fn(&(UserId, ItemId)) -> u32| {
+            (0..20)
+                .map(|id| {
+                    let here = |batch: &Vec<_>| batch.iter().any(|pair| ids(pair) == id);
+                    let steps = self.batches.iter().enumerate().filter(|(_, batch)| here(batch));
+                    let steps: Vec<usize> = steps.map(|(step, _)| step).collect();
+                    steps.windows(2).map(|pair| pair[1] - pair[0] - 1).max().unwrap_or(0)
+                })
+                .max()
+        };
+        absences(&|pair| pair.0.0).max(absences(&|pair| pair.1.0)).unwrap()
+    }
+}
+
+/// Relative to the greatest number of a table. The division by its own root makes a full step of a gradient that is
+/// near 0, so its rounding counts.
+const ADAM: f64 = 1e-6;
+
+/// Every step an epoch of one batch, at whose end all rows are brought up to date, as torch does it.
 #[test]
 fn adam_moves_the_tables_as_torch_does() {
     let golden = golden();
-    let (case, record) = (&golden["cases"][0], &golden["adam"]);
-    let batch = batch_of(&record["batches"][0]);
-    let gamma = record["gamma"].as_f64().unwrap();
-    let mut config = ModelConfig { loss: Loss::DirectAu { gamma, dedup: false }, ..ModelConfig::directau() };
-    config.training.learning_rate = record["lr"].as_f64().unwrap();
-    config.training.weight_decay = record["weight_decay"].as_f64().unwrap();
-    config.training.batch_size = batch.len();
-    let mut engine = engine(config, case, &rows_of(&batch));
-    engine.train_epoch(0).unwrap();
-    let after = engine.embeddings();
-    let expected = &record["runs"][0]["after"][0];
-    close("users", after.users(), &numbers(&expected["user_table"]), 1e-5);
-    close("items", after.items(), &numbers(&expected["item_table"]), 1e-5);
+    for name in ["adam", "adam_sparse"] {
+        let run = AdamRun::new(&golden, name);
+        let mut state = None;
+        for (step, batch) in run.batches.iter().enumerate() {
+            let mut engine = run.engine(std::slice::from_ref(batch), state.as_ref());
+            let loss = engine.train_epoch(0).unwrap().loss;
+            run.check(&mut engine, loss, step, step + 1);
+            state = Some(engine.state());
+        }
+        assert_eq!(state.unwrap().step as usize, run.batches.len());
+    }
+}
+
+/// Many steps an epoch, in which absent rows are left behind and catch up when they come again, or at its end. The tables
+/// are torch's, and moments and all are to the bit those of steps taken one by one.
+#[test]
+fn rows_that_catch_up_are_where_torch_has_them() {
+    let golden = golden();
+    // The last batch of `adam` cannot be of the epoch of the others: two short batches come after whole ones.
+    for (name, epochs, absence) in [("adam", &[4, 1][..], 1), ("adam_sparse", &[12], 7)] {
+        let run = AdamRun::new(&golden, name);
+        assert!(run.longest_absence() >= absence, "{name}: {}", run.longest_absence());
+        let (mut start, mut state) = (0, None::<EngineState>);
+        for length in epochs {
+            let mut one_by_one = state.clone();
+            for step in start..start + length {
+                let mut engine = run.engine(&run.batches[start..=step], state.as_ref());
+                let loss = engine.train_epoch(0).unwrap().loss;
+                run.check(&mut engine, loss, start, step + 1);
+                let mut single = run.engine(&run.batches[step..=step], one_by_one.as_ref());
+                single.train_epoch(0).unwrap();
+                assert_eq!(engine.state(), single.state(), "{name}: steps {start}..={step}");
+                one_by_one = Some(single.state());
+            }
+            state = one_by_one;
+            start += length;
+        }
+        assert_eq!(start, run.batches.len());
+    }
+}
+
+/// The same where a row fills one register of any kind, several, or blocks of them with a rest; with margins, too.
+#[test]
+fn catching_up_is_the_dense_update_at_every_width() {
+    let golden = golden();
+    let batches = AdamRun::new(&golden, "adam_sparse").batches;
+    for (base, dim) in [ModelConfig::directau(), ModelConfig::mawu()]
+        .into_iter()
+        .flat_map(|config| [8, 16, 24, 64, 90, 144].map(|dim| (config.clone(), dim)))
+    {
+        let engine = |batches: &[Vec<(UserId, ItemId)>]| {
+            let mut config = base.clone();
+            config.training.dim = dim;
+            config.training.weight_decay = 1e-3;
+            config.training.learning_rate = 1e-2;
+            config.training.batch_size = batches[0].len();
+            FusedEngine::new(&config, &rows_that_are_cut_into(batches, &config), 12, 15).unwrap()
+        };
+        let mut deferred = engine(&batches);
+        deferred.train_epoch(0).unwrap();
+        let mut state = None;
+        for batch in &batches {
+            let mut single = engine(std::slice::from_ref(batch));
+            if let Some(state) = &state {
+                single.restore(state).unwrap();
+            }
+            single.train_epoch(0).unwrap();
+            state = Some(single.state());
+        }
+        assert_eq!(Some(deferred.state()), state, "{:?} of {dim}", base.loss);
+    }
 }
 
 #[test]
@@ -220,5 +361,34 @@ fn lazy_adam_leaves_absent_rows_alone() {
         // Through the graph every row has a gradient: there lazy means nothing and is refused.
         let graph = ModelConfig { encoder: Encoder::LightGcn { layers: 2 }, ..config };
         assert_eq!(graph.validate().is_err(), !moves);
+    }
+}
+
+#[test]
+fn the_instruction_set_is_the_one_asked_for() {
+    use cf_align::fused::simd::{Level, level};
+    match std::env::var("SEXTANT_SIMD").as_deref() {
+        Ok("portable") => assert_eq!(level(), Level::Portable),
+        Ok("avx2") => assert!(level() <= Level::Avx2),
+        _ => assert!(level() >= Level::Portable),
+    }
+}
+
+/// The tests above run on the widest instruction set that the processor has, decided once in a process; so they run
+/// again in processes that are held to narrower ones.
+#[test]
+fn narrower_instruction_sets_agree_with_torch_too() {
+    for level in ["avx2", "portable"] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--skip", "narrower_instruction_sets_agree_with_torch_too"])
+            .env("SEXTANT_SIMD", level)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{level}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        let passed =
+            said.lines().find_map(|line| line.strip_prefix("test result: ok. ")?.split_once(" passed"));
+        let passed: usize = passed.map_or(0, |(number, _)| number.parse().unwrap());
+        assert!(passed > 0, "{level}: nothing ran: {said}");
     }
 }

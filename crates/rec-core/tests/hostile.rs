@@ -1,17 +1,19 @@
 //! Input that nobody should send: every reader answers with an error that says where, and never panics or eats
 //! the memory.
 
+use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
 use rec_core::read::{self, adjacency, atomic, delimited, dense, movielens, sequence};
+use rec_core::run::{MetricLog, Record, read_metrics, remove_if_there};
 use rec_core::split::SplitSpec;
-use rec_core::{Dataset, Error, Result, write};
+use rec_core::{Dataset, Error, Place, Result, write};
 
 type Parser = fn(&mut dyn Read) -> Result<()>;
 
 /// Every parser that takes a byte stream.
-const PARSERS: [(&str, Parser); 13] = [
+const PARSERS: [(&str, Parser); 14] = [
     ("atomic", |input| {
         atomic::records(
             BufReader::new(input),
@@ -51,7 +53,32 @@ const PARSERS: [(&str, Parser); 13] = [
     ("items", |input| {
         movielens::items_100k(BufReader::new(input), Path::new("f"), &["unknown".to_owned()]).map(drop)
     }),
+    ("id list", id_list),
 ];
+
+/// `org_id remap_id`, which is read from a file in the folder of a data set alone.
+fn id_list(input: &mut dyn Read) -> Result<()> {
+    let folder = folder(&[("train.txt", "1 2 3\n2 3\n")]);
+    let path = folder.path().join("item_list.txt");
+    // More than the longest line a reader takes; the rest of an endless input would fill the disk.
+    let copied = File::create(&path).and_then(|mut file| std::io::copy(&mut input.take(17 << 20), &mut file));
+    if let Err(source) = copied {
+        // A file that opens and cannot be read.
+        #[cfg(target_os = "linux")]
+        std::fs::remove_file(&path)
+            .and_then(|()| std::os::unix::fs::symlink("/proc/self/mem", &path))
+            .map_err(|error| Error::io("link", error))?;
+        #[cfg(not(target_os = "linux"))]
+        return Err(Error::io("f", source));
+        drop(source);
+    }
+    match read::folder(folder.path()) {
+        Err(Error::Parse { place, what }) if place.path == path => {
+            Err(Error::Parse { place: Place { path: "f".into(), ..place }, what })
+        }
+        other => other.map(drop),
+    }
+}
 
 fn is_place(error: &Error) -> bool {
     matches!(error, Error::Parse { place, .. } if place.path == Path::new("f"))
@@ -140,6 +167,10 @@ fn every_mistake_has_a_place() {
         ("users", "1::F::1::10\n".into(), "f:1:5: "),
         ("genres", "Action|x\n".into(), "f:1:2: "),
         ("items", "1|a|b|c|d|2\n".into(), "f:1:6: "),
+        ("id list", "org_id number\na 1\n".into(), "f:1: "),
+        ("id list", "org_id remap_id\na 1\nb\n".into(), "f:3:2: "),
+        ("id list", "org_id remap_id\na 1\n\nb 2 3\n".into(), "f:4:3: "),
+        ("id list", "org_id remap_id\na 1\nb 1\n".into(), "f:3:1: "),
     ] {
         if place.is_empty() {
             // A last line without line break is whole.
@@ -153,12 +184,131 @@ fn every_mistake_has_a_place() {
 
 #[test]
 fn truncation_never_panics() {
-    let whole = b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t2\t3.5\t881250949\n\xc3\xa9\t2\t1\t2\n";
-    for length in 0..whole.len() {
-        for (_, parse) in PARSERS {
-            let _ = parse(&mut &whole[..length]);
+    let atomic = b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t2\t3.5\t881250949\n\xc3\xa9\t2\t1\t2\n";
+    let id_list = b"org_id remap_id\nB000\xc3\xa9 1\n  B001\t2\r\n\nB002 3";
+    for whole in [&atomic[..], id_list] {
+        for length in 0..whole.len() {
+            for (_, parse) in PARSERS {
+                let _ = parse(&mut &whole[..length]);
+            }
         }
     }
+}
+
+/// Metrics that are read, and a log that is opened on them.
+struct Metrics {
+    read: Result<Vec<Record>>,
+    opened: Result<Option<usize>>,
+    /// What opening the log left of the file.
+    left: Vec<u8>,
+}
+
+impl Metrics {
+    fn of(text: &[u8], path: &Path) -> Self {
+        // Some file systems wait for the disk where a file is written over.
+        remove_if_there(path).unwrap();
+        std::fs::write(path, text).unwrap();
+        let read = read_metrics(path);
+        let opened = MetricLog::open(path).map(|log| log.last_epoch());
+        Self { read, opened, left: std::fs::read(path).unwrap() }
+    }
+}
+
+const METRICS: &[u8] =
+    b"{\"epoch\":1,\"loss\":0.25,\"n\":3}\n{\"epoch\":2}\n{\"epoch\":10,\"h\xc3\xb6\":null,\"loss\":-1.5e-300}\n";
+
+#[test]
+fn metrics_cut_off_anywhere_keep_their_whole_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("metrics.jsonl");
+    for length in 0..=METRICS.len() {
+        let text = &METRICS[..length];
+        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        let metrics = Metrics::of(text, &path);
+        let epochs: Vec<usize> = metrics.read.unwrap().iter().map(|record| record.epoch).collect();
+        assert_eq!(epochs, [1, 2, 10][..text.iter().filter(|&&byte| byte == b'\n').count()], "{length}");
+        assert_eq!(metrics.opened.unwrap(), epochs.last().copied(), "{length}");
+        assert_eq!(metrics.left, text[..whole], "{length}");
+    }
+}
+
+/// Whatever a bit makes of the metrics, they are read, or refused with the line; and a log that is refused leaves the file
+/// as it is.
+#[test]
+fn metrics_with_a_flipped_bit_are_read_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("metrics.jsonl");
+    let (mut refused, mut accepted) = (0, 0);
+    for place in 0..METRICS.len() {
+        for bit in 0..8 {
+            let mut text = METRICS.to_vec();
+            text[place] ^= 1 << bit;
+            let lines = text.iter().filter(|&&byte| byte == b'\n').count();
+            let metrics = Metrics::of(&text, &path);
+            match (metrics.read, metrics.opened) {
+                (Ok(records), Ok(last)) => {
+                    accepted += 1;
+                    assert_eq!(records.len(), lines);
+                    assert_eq!(records.last().map(|record| record.epoch), last);
+                }
+                (Err(Error::Parse { place, .. }), Err(Error::Parse { place: other, .. })) => {
+                    refused += 1;
+                    assert!((1..=lines as u64).contains(&place.line), "{place}");
+                    assert_eq!(place, other);
+                    assert_eq!(metrics.left, text);
+                }
+                (read, opened) => panic!("byte {place}, bit {bit}: {read:?}, but {opened:?}"),
+            }
+        }
+    }
+    assert!(refused > 100 && accepted > 100, "{refused} {accepted}");
+}
+
+#[test]
+fn metrics_of_others_are_refused_with_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("metrics.jsonl");
+    let deep = [&b"{\"epoch\":"[..], &b"[".repeat(200_000)[..], b"\n"].concat();
+    let long_number = [&b"{\"epoch\":1"[..], &b"0".repeat(1 << 20)[..], b"}\n"].concat();
+    for line in [
+        &b"\n"[..],
+        b"{}\n",
+        b"null\n",
+        b"[1]\n",
+        b"epoch,loss\n",
+        b"{\"epoch\":-1}\n",
+        b"{\"epoch\":1.5}\n",
+        b"{\"epoch\":1e3}\n",
+        b"{\"epoch\":null}\n",
+        b"{\"epoch\":\"1\"}\n",
+        b"{\"epoch\":18446744073709551616}\n",
+        b"{\"epoch\":1,\"loss\":\"0.1\"}\n",
+        b"{\"epoch\":1,\"loss\":[0.1]}\n",
+        b"{\"epoch\":1,\"loss\":1e999}\n",
+        b"{\"epoch\":1,\"loss\":NaN}\n",
+        b"{\"epoch\":1} {\"epoch\":2}\n",
+        b"{\"epoch\":1}\0\n",
+        b"\xff\xfe\n",
+        &[0; 64],
+        &deep,
+        &long_number,
+    ] {
+        let text = [b"{\"epoch\":1}\n", line, b"\n"].concat();
+        let metrics = Metrics::of(&text, &path);
+        for error in [metrics.read.unwrap_err(), metrics.opened.unwrap_err()] {
+            assert!(
+                matches!(&error, Error::Parse { place, .. } if place.line == 2),
+                "{:?}: {error}",
+                String::from_utf8_lossy(&line[..line.len().min(80)])
+            );
+        }
+        assert_eq!(metrics.left, text);
+    }
+    // The last of two values of a name counts, and the greatest epoch is an epoch.
+    let twice = b"{\"epoch\":1,\"x\":1,\"x\":2,\"epoch\":18446744073709551615}\n";
+    let record = Metrics::of(twice, &path).read.unwrap().remove(0);
+    assert_eq!((record.epoch as u64, record.get("x")), (u64::MAX, Some(2.0)));
+    assert!(matches!(read_metrics(Path::new("/no/such/file")), Err(Error::Io { .. })));
 }
 
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {

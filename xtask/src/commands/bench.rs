@@ -12,7 +12,9 @@ use std::time::Instant;
 use cf_align::batches;
 use cf_align::fused::FusedEngine;
 use cf_align::train::TrainingEngine;
-use cf_align::{Ease, EaseConfig, Ials, IalsConfig, ItemKnn, ItemKnnConfig, ModelConfig, Session, Training};
+use cf_align::{
+    Ease, EaseConfig, Ials, IalsConfig, ItemKnn, ItemKnnConfig, Loss, ModelConfig, Session, Training,
+};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 use rec_core::evaluate::Evaluator;
@@ -28,10 +30,11 @@ use crate::error::{Error, Result};
 use crate::machine::{Machine, peak_rss_mib, workspace};
 use crate::{data, output, table};
 
-/// One measurement of one side: seconds by name, and the memory of its process.
+/// One measurement of one side: seconds by name, how good what came of it is, and the memory of its process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Sample {
     seconds: BTreeMap<String, f64>,
+    quality: BTreeMap<String, f64>,
     peak_rss_mib: Option<f64>,
 }
 
@@ -65,6 +68,8 @@ struct Peer {
     arguments: &'static [&'static str],
     /// (the peer's name for people, a pointer into its JSON, our value).
     values: &'static [(&'static str, &'static str, &'static str)],
+    /// (a pointer into its JSON, our metric): what shows that both sides did the same work.
+    quality: &'static [(&'static str, &'static str)],
 }
 
 /// The data of a case.
@@ -81,6 +86,11 @@ const LANGUAGE_MODEL: &[(&str, &str, &str)] = &[
     ("transformers, 64 tokens, 32 rows", "/greedy_32/median", "greedy_32"),
 ];
 
+/// NDCG@20 on the validation part.
+const NDCG_VALID: &str = "valid ndcg@20";
+/// NDCG@20 on the test part.
+const NDCG_TEST: &str = "test ndcg@20";
+
 const CASES: &[Case] = &[
     Case {
         name: "directau-epoch-1024",
@@ -92,6 +102,7 @@ const CASES: &[Case] = &[
             takes_split: true,
             arguments: &["train", "--epochs", "3", "--batch", "1024", "--repeats", "1"],
             values: &[("RecBole", "/seconds_epoch/median", "epoch")],
+            quality: &[],
         }),
     },
     Case {
@@ -104,6 +115,35 @@ const CASES: &[Case] = &[
             takes_split: true,
             arguments: &["train", "--epochs", "3", "--batch", "256", "--repeats", "1"],
             values: &[("RecBole", "/seconds_epoch/median", "epoch")],
+            quality: &[],
+        }),
+    },
+    Case {
+        name: "directau-validated",
+        about: "DirectAU in batches of 1024, gamma 0.4, learning rate 1e-2: forty epochs, each validated, the best kept",
+        ours: Ours::OfData(validated),
+        peer: Some(Peer {
+            script: "recbole_directau.py",
+            needs: None,
+            takes_split: true,
+            arguments: &[
+                "train",
+                "--gamma",
+                "0.4",
+                "--lr",
+                "0.01",
+                "--batch",
+                "1024",
+                "--epochs",
+                "40",
+                "--patience",
+                "40",
+                "--metrics",
+                "--repeats",
+                "1",
+            ],
+            values: &[("RecBole", "/seconds_fit", "fit")],
+            quality: &[("/valid/ndcg@20", NDCG_VALID), ("/test/ndcg@20", NDCG_TEST)],
         }),
     },
     Case {
@@ -126,6 +166,7 @@ const CASES: &[Case] = &[
                 "1",
             ],
             values: &[("RecBole", "/seconds_epoch/median", "epoch")],
+            quality: &[],
         }),
     },
     Case {
@@ -142,6 +183,7 @@ const CASES: &[Case] = &[
                 ("RecBole, large batch", "/seconds_recbole_large/median", "evaluate"),
                 ("PyTorch matmul, mask, topk", "/seconds_torch/median", "rank"),
             ],
+            quality: &[],
         }),
     },
     Case {
@@ -152,11 +194,12 @@ const CASES: &[Case] = &[
             script: "implicit_als.py",
             needs: None,
             takes_split: true,
-            arguments: &["--what", "als", "--iterations", "15", "--no-metrics"],
+            arguments: &["--what", "als", "--iterations", "15"],
             values: &[
                 ("implicit, fit", "/als/seconds_fit", "fit"),
                 ("implicit, recommend", "/als/seconds_recommend/median", "recommend"),
             ],
+            quality: &[("/als/test/ndcg@20", NDCG_TEST)],
         }),
     },
     Case {
@@ -172,6 +215,7 @@ const CASES: &[Case] = &[
                 ("implicit, fit", "/cosine/seconds_fit", "fit"),
                 ("implicit, recommend", "/cosine/seconds_recommend/median", "recommend"),
             ],
+            quality: &[],
         }),
     },
     Case { name: "ease", about: "EASE in closed form", ours: Ours::OfData(ease), peer: None },
@@ -208,6 +252,7 @@ const CASES: &[Case] = &[
                     "million steps, 100 envs, 1 thread",
                 ),
             ],
+            quality: &[],
         }),
     },
     Case {
@@ -226,6 +271,7 @@ const CASES: &[Case] = &[
             takes_split: false,
             arguments: &["1m", "--repeats", "5"],
             values: LANGUAGE_MODEL,
+            quality: &[],
         }),
     },
     Case {
@@ -238,6 +284,7 @@ const CASES: &[Case] = &[
             takes_split: false,
             arguments: &["5m", "--repeats", "5"],
             values: LANGUAGE_MODEL,
+            quality: &[],
         }),
     },
     Case {
@@ -256,6 +303,7 @@ const CASES: &[Case] = &[
                 ("PyTorch, look and update", "/learn", "look and update"),
                 ("TRL 0.10.1, step", "/trl_step/median", "look and update"),
             ],
+            quality: &[],
         }),
     },
 ];
@@ -309,6 +357,15 @@ pub fn bench(arguments: &Bench) -> Result<()> {
                     table::seconds(peer["median"].as_f64().unwrap_or(f64::NAN)),
                     format!("{:.2}", peer["ratio"].as_f64().unwrap_or(f64::NAN)),
                 ]);
+            }
+        }
+        for (name, value) in value["quality"].as_object().into_iter().flatten() {
+            for (side, title) in [("ours", "ours"), ("theirs", "peer")] {
+                if let Some(quality) = value[side].as_f64() {
+                    let (quality, what) =
+                        (format!("{quality:.4}"), if side == "ours" { name.as_str() } else { "" });
+                    rows.push(vec![String::new(), what.into(), title.into(), quality, String::new()]);
+                }
             }
         }
         let memory = |side: &str| value[side].as_f64().map(|mib| format!("{mib:.0} MiB"));
@@ -394,6 +451,16 @@ fn summary(case: &Case, ours: &[Sample], theirs: &[Value]) -> Value {
             "ratio": gemm / step,
         }));
     }
+    let mut quality = serde_json::Map::new();
+    for name in ours.iter().flat_map(|sample| sample.quality.keys()) {
+        let runs: Vec<f64> = ours.iter().filter_map(|sample| sample.quality.get(name).copied()).collect();
+        let pointer = case.peer.iter().flat_map(|peer| peer.quality).find(|(_, own)| own == name);
+        let others: Vec<f64> = theirs
+            .iter()
+            .filter_map(|value| value.pointer(pointer.map_or("", |(pointer, _)| pointer))?.as_f64())
+            .collect();
+        quality.insert(name.clone(), json!({"ours": median(runs), "theirs": median(others)}));
+    }
     let most = |values: Vec<f64>| values.into_iter().reduce(f64::max);
     json!({
         "name": case.name,
@@ -401,6 +468,7 @@ fn summary(case: &Case, ours: &[Sample], theirs: &[Value]) -> Value {
         "generated": !matches!(case.ours, Ours::OfData(_)),
         "ours": {"seconds": seconds},
         "peers": peers,
+        "quality": quality,
         "peak_rss_mib": most(ours.iter().filter_map(|sample| sample.peak_rss_mib).collect()),
         "peer_peak_rss_mib": most(theirs.iter().filter_map(|value| value["peak_rss_mib"].as_f64()).collect()),
     })
@@ -457,7 +525,7 @@ pub fn bench_case(arguments: &BenchCase) -> Result<()> {
         .iter()
         .find(|case| case.name == arguments.name)
         .ok_or_else(|| Error::Usage(format!("no case {}", arguments.name)))?;
-    let seconds = match case.ours {
+    let sample = match case.ours {
         Ours::Generated(times) => times()?,
         Ours::Written(times) => times(&arguments.folder)?,
         Ours::OfData(times) => {
@@ -466,14 +534,19 @@ pub fn bench_case(arguments: &BenchCase) -> Result<()> {
             times(&Input { dataset, split })?
         }
     };
-    output::line(json!(Sample { seconds, peak_rss_mib: peak_rss_mib() }).to_string());
+    output::line(json!(sample).to_string());
     Ok(())
 }
 
-type Times = Result<BTreeMap<String, f64>>;
+type Times = Result<Sample>;
 
+/// The sample of these seconds, and of the memory so far.
 fn times(entries: &[(&str, f64)]) -> Times {
-    Ok(entries.iter().map(|(name, seconds)| ((*name).to_owned(), *seconds)).collect())
+    Ok(Sample { seconds: named(entries), quality: BTreeMap::new(), peak_rss_mib: peak_rss_mib() })
+}
+
+fn named(entries: &[(&str, f64)]) -> BTreeMap<String, f64> {
+    entries.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
@@ -586,7 +659,43 @@ fn train_rows(input: &Input) -> UserItems {
 fn ials(input: &Input) -> Times {
     let train = train_rows(input);
     let (model, fit) = timed(|| Ials::fit(&train, &IalsConfig::default()));
-    times(&[("fit", fit), ("recommend", recommend(&model?, input)?)])
+    let model = model?;
+    let sample = times(&[("fit", fit), ("recommend", recommend(&model, input)?)])?;
+    Ok(Sample { quality: named(&[(NDCG_TEST, ndcg(Evaluator::test, &model, input)?)]), ..sample })
+}
+
+/// A whole training with a validation after each epoch: what people wait for.
+fn validated(input: &Input) -> Times {
+    let config = ModelConfig::directau();
+    let training = Training {
+        batch_size: 1024,
+        learning_rate: 1e-2,
+        epochs: 40,
+        patience: 40,
+        measure_every: 0,
+        ..config.training
+    };
+    let config = ModelConfig { loss: Loss::DirectAu { gamma: 0.4, dedup: false }, training, ..config };
+    let (fitted, seconds) = timed(|| fit(input, &config));
+    let model = fitted?.embeddings;
+    let quality = named(&[
+        (NDCG_VALID, ndcg(Evaluator::validation, &model, input)?),
+        (NDCG_TEST, ndcg(Evaluator::test, &model, input)?),
+    ]);
+    Ok(Sample { quality, ..times(&[("fit", seconds)])? })
+}
+
+/// NDCG@20 on one part of the split.
+fn ndcg(
+    part: fn(&Split, usize, usize) -> rec_core::Result<Evaluator>,
+    model: &dyn Recommender,
+    input: &Input,
+) -> Result<f64> {
+    let metric = Metric::at(Measure::Ndcg, 20);
+    let evaluator =
+        part(&input.split, input.dataset.n_users(), input.dataset.n_items())?.with_metrics(&[metric])?;
+    let value = evaluator.evaluate(model)?.get(&metric.to_string());
+    value.ok_or_else(|| Error::Failed(format!("there is no {metric}")))
 }
 
 fn item_knn(input: &Input) -> Times {
@@ -611,13 +720,14 @@ mod tests {
         let ours: Vec<Sample> = [1.0, 3.0, 2.0]
             .iter()
             .map(|&seconds| Sample {
-                seconds: times(&[("fit", seconds), ("recommend", 0.5)]).unwrap(),
+                seconds: named(&[("fit", seconds), ("recommend", 0.5)]),
+                quality: named(&[(NDCG_TEST, seconds / 10.0)]),
                 peak_rss_mib: Some(10.0 * seconds),
             })
             .collect();
         let theirs: Vec<Value> = [4.0, 8.0, 6.0]
             .iter()
-            .map(|seconds| json!({"als": {"seconds_fit": seconds}, "peak_rss_mib": 300.0}))
+            .map(|seconds| json!({"als": {"seconds_fit": seconds, "test": {"ndcg@20": 0.3}}, "peak_rss_mib": 300.0}))
             .collect();
         let value = summary(case, &ours, &theirs);
         assert_eq!(value["ours"]["seconds"]["fit"]["median"], 2.0);
@@ -625,6 +735,8 @@ mod tests {
         assert_eq!(value["peers"][0]["ratio"], 3.0);
         assert_eq!(value["peers"].as_array().unwrap().len(), 1, "what the peer did not measure is left out");
         assert_eq!((&value["peak_rss_mib"], &value["peer_peak_rss_mib"]), (&json!(30.0), &json!(300.0)));
+        assert_eq!(value["quality"][NDCG_TEST], json!({"ours": 0.2, "theirs": 0.3}));
+        assert_eq!(summary(case, &ours, &[])["quality"][NDCG_TEST], json!({"ours": 0.2, "theirs": null}));
         assert!(summary(case, &ours, &[])["peers"].as_array().unwrap().is_empty());
     }
 

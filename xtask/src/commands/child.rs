@@ -9,13 +9,13 @@ use rec_core::split::SplitSpec;
 use rec_core::{Observer, Progress};
 use serde_json::json;
 
-use crate::children::{self, Beat};
+use crate::children::{self, Beat, Said};
 use crate::cli::Child;
 use crate::comparison::{PerUser, RunResult, Seconds, deciles, median};
 use crate::error::{Error, Result};
 use crate::models::{Fit, find};
 use crate::runs::{Job, USERS};
-use crate::{data, machine, output};
+use crate::{data, machine};
 
 /// Writes every epoch to the run's metrics, and a beat to the parent.
 struct Watch<'a> {
@@ -29,11 +29,11 @@ impl Observer for Watch<'_> {
         self.metrics.progress(progress);
         let valid =
             progress.values.iter().find(|(name, _)| name.starts_with("valid_")).map(|(_, value)| *value);
-        let beat = Beat { epoch: progress.epoch, epochs: progress.epochs, quality: valid };
-        // A parent that is gone cannot use what would come of this; the checkpoint keeps what there is.
-        if output::try_line(&json!(beat).to_string()).is_err() {
-            std::process::exit(1);
-        }
+        children::say(&Said::Beat(Beat { epoch: progress.epoch, epochs: progress.epochs, quality: valid }));
+    }
+
+    fn warning(&mut self, text: &str) {
+        children::say(&Said::Warning(text.to_owned()));
     }
 }
 
@@ -135,6 +135,7 @@ pub fn child(arguments: &Child) -> Result<()> {
         },
         peak_rss_mib: machine::peak_rss_mib(),
         best_epoch: fitted.best_epoch,
+        measures: fitted.measures,
         history: fitted.history,
         warnings: fitted.warnings,
     };

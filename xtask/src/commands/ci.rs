@@ -26,6 +26,53 @@ const STEPS: &[Step] = &[
     },
     Step { name: "test", cargo: &["test", "--workspace", "--locked"], environment: &[] },
     Step {
+        name: "cf-align-alone",
+        cargo: &[
+            "test",
+            "--package",
+            "cf-align",
+            "--no-default-features",
+            "--features",
+            "ann,parquet",
+            "--lib",
+            "--locked",
+        ],
+        environment: &[],
+    },
+    Step {
+        name: "rl-env-alone",
+        cargo: &["check", "--package", "rl-env", "--no-default-features", "--locked"],
+        environment: &[],
+    },
+    Step {
+        name: "tool-rl-alone",
+        cargo: &["check", "--package", "tool-rl", "--no-default-features", "--locked"],
+        environment: &[],
+    },
+    Step {
+        name: "bfcl-alone",
+        cargo: &[
+            "check",
+            "--package",
+            "tool-synth",
+            "--no-default-features",
+            "--features",
+            "bfcl",
+            "--locked",
+        ],
+        environment: &[],
+    },
+    Step {
+        name: "polars",
+        cargo: &["clippy", "--package", "rec-core", "--features", "polars", "--all-targets", "--locked"],
+        environment: &[],
+    },
+    Step {
+        name: "wgpu",
+        cargo: &["check", "--package", "cf-align", "--features", "wgpu", "--locked"],
+        environment: &[],
+    },
+    Step {
         name: "docs",
         cargo: &["doc", "--workspace", "--no-deps", "--locked"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],

@@ -9,9 +9,8 @@ use rec_core::{Observer, Progress};
 use rl_env::policy::Policy;
 use rl_env::train::{self, Task, TrainConfig};
 use rl_env::{RewardScale, Source};
-use serde_json::json;
 
-use crate::children::{self, Beat};
+use crate::children::{self, Beat, Said};
 use crate::cli::Child;
 use crate::error::{Error, Result};
 use crate::policies::by_prediction::{ByBounds, ByPrediction};
@@ -40,15 +39,11 @@ impl Observer for Watch {
             std::process::exit(1);
         }
         let quality = progress.values.iter().find(|(name, _)| *name == "fb_cumulative_reward");
-        let beat = Beat {
+        children::say(&Said::Beat(Beat {
             epoch: progress.epoch,
             epochs: progress.epochs,
             quality: quality.map(|(_, value)| *value),
-        };
-        // A parent that is gone cannot use what would come of this; the checkpoint keeps what there is.
-        if output::try_line(&json!(beat).to_string()).is_err() {
-            std::process::exit(1);
-        }
+        }));
     }
 }
 

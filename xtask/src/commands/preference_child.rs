@@ -13,10 +13,9 @@ use pref_opt::selfplay::{SelfPlayConfig, Task, fit_base, play};
 use pref_opt::{theory, weights};
 use rec_core::run::{RunFolder, Start};
 
-use crate::children::{self, Beat};
+use crate::children::{self, Beat, Said};
 use crate::cli::Child;
 use crate::error::{Error, Result};
-use crate::output;
 use crate::preferences::arms;
 use crate::preferences::execute::{PreferenceJob, PreferenceRun, base_of, load};
 use crate::preferences::experiment::Profile;
@@ -112,15 +111,11 @@ pub fn preference_child(arguments: &Child) -> Result<()> {
         record.evaluation = values;
         record.recommended = recommended;
         judging += clock.elapsed().as_secs_f64();
-        let beat = Beat {
+        children::say(&Said::Beat(Beat {
             epoch: record.round,
             epochs: rounds.rounds,
             quality: record.evaluation.get("ndcg@5").copied(),
-        };
-        // A parent that is gone cannot use what would come of this; the checkpoint keeps the rounds before.
-        if output::try_line(&serde_json::json!(beat).to_string()).is_err() {
-            std::process::exit(1);
-        }
+        }));
         Ok(())
     })?;
     phases.insert("rounds and judging".to_owned(), clock.elapsed().as_secs_f64());

@@ -14,7 +14,7 @@ use super::outcome::{PolicyComparison, PolicyResult, PolicyRun};
 use super::published;
 use super::user_model::{self, Kind};
 use super::world::{self, WorldSpec};
-use crate::children::{self, side_by_side};
+use crate::children::{self, Said, side_by_side};
 use crate::cli::Existing;
 use crate::error::{Error, Result};
 use crate::machine::Machine;
@@ -136,7 +136,8 @@ pub fn execute(
         };
         tell(title.clone());
         let mut told = 0;
-        let outcome = children::run(CHILD, &run.path, threads, |beat| {
+        let outcome = children::run(CHILD, &run.path, threads, |said| {
+            let Said::Beat(beat) = said else { return };
             // A run that goes on from a checkpoint starts in the middle.
             bar.inc(beat.epoch.saturating_sub(told) as u64);
             told = told.max(beat.epoch);

@@ -11,7 +11,7 @@ use super::experiment::ToolExperiment;
 use super::outcome::{Calibrated, RowResult, ToolComparison, Tried};
 use super::rows::{Kind, Row};
 use super::training::{BASE, Judged, ToolJob, ToolRun, as_text};
-use crate::children::{self, side_by_side};
+use crate::children::{self, Said, side_by_side};
 use crate::cli::Existing;
 use crate::error::{Error, Result};
 use crate::machine::Machine;
@@ -86,7 +86,8 @@ fn run_all(runs: &[Planned], running: Running) -> Vec<Option<Result<ToolRun>>> {
         if let Some(done) = result(children::prepare(&planned.path, &planned.job, running.existing)?)? {
             return Ok(done);
         }
-        children::run(CHILD, &planned.path, threads, |beat| {
+        children::run(CHILD, &planned.path, threads, |said| {
+            let Said::Beat(beat) = said else { return };
             let pass = beat.quality.map(|pass| format!(", {:.0} % pass", 100.0 * pass)).unwrap_or_default();
             bar.set_message(format!("{}: {} of {}{pass}", planned.title, beat.epoch, beat.epochs));
         })?;

@@ -14,10 +14,9 @@ use tool_rl::{CausalLm, Episode, Method, summarise, write_episodes};
 use super::experiment::Setup;
 use super::rows::{self, Kind};
 use super::world::{self, Metrics, Tasks};
-use crate::children::Beat;
+use crate::children::{self, Beat, Said};
 use crate::error::{Error, Result};
 use crate::machine::processor_seconds;
-use crate::output;
 
 /// What a run is judged on at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -283,15 +282,11 @@ fn train(run: &mut RunFolder, job: &ToolJob, office: &Backoffice, kind: &Kind, r
         if done.is_multiple_of(setup.checkpoint_every) && done < config.iterations {
             run.write_checkpoint(&trainer.checkpoint()?)?;
         }
-        let beat = Beat {
+        children::say(&Said::Beat(Beat {
             epoch: done as usize,
             epochs: config.iterations as usize,
             quality: Some(report.episodes.pass),
-        };
-        // A parent that is gone cannot use what would come of this; the checkpoint keeps the iterations before.
-        if output::try_line(&serde_json::json!(beat).to_string()).is_err() {
-            std::process::exit(1);
-        }
+        }));
     }
     let mut metrics = judge(&trainer.model.lm, office, job, run.path())?;
     run.write_file(POLICY, &pref_opt::weights::to_bytes(&trainer.model.lm, "")?)?;

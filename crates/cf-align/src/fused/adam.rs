@@ -181,7 +181,7 @@ impl<'a> TableWriter<'a> {
         let (values, first, second, done) = unsafe {
             (self.values.row(index), self.first.row(index), self.second.row(index), self.done.row(index))
         };
-        debug_assert_eq!(done[0] + 1, schedule.step);
+        assert_eq!(done[0] + 1, schedule.step);
         let (step, weight_decay) = (schedule.current(), schedule.weight_decay);
         dispatch(Update { values, first, second, gradient, step, weight_decay });
         done[0] = schedule.step;

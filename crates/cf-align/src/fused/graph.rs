@@ -3,10 +3,13 @@
 use rayon::prelude::*;
 use rec_core::UserItems;
 
-use super::simd::{Kernel, Simd, dispatch};
+use super::simd::{Kernel, Simd, dispatch, prefetch};
 
 /// Rows in a parallel task.
 const ROWS: usize = 128;
+/// How many neighbours ahead a row is asked for. Their rows lie anywhere in tables that outgrow the caches, and the
+/// processor by itself looks less far ahead; on a graph of 1.4 million edges a hop then takes 0.58 to 0.85 of the time.
+const AHEAD: usize = 16;
 
 /// `A = D^-1/2 [0 R; R' 0] D^-1/2` over users (first) and items, in compressed sparse rows; symmetric, so that it
 /// is its own transpose in the backward pass.
@@ -115,6 +118,7 @@ impl<F: Fn(usize, &mut [f32])> Kernel for Rows<'_, F> {
     fn run<S: Simd>(self) {
         let Self { graph, nodes, source, active, width, target, start } = self;
         assert!(width.is_multiple_of(S::LANES) && source.len() == graph.nodes() * width);
+        let listed = matches!(nodes, Nodes::List(..));
         for (k, row) in target.chunks_exact_mut(width).enumerate() {
             let node = match nodes {
                 Nodes::Range(first) => first + k,
@@ -122,24 +126,39 @@ impl<F: Fn(usize, &mut [f32])> Kernel for Rows<'_, F> {
             };
             start(node, row);
             let range = graph.offsets[node]..graph.offsets[node + 1];
-            let (neighbours, weights) = (&graph.neighbours[range.clone()], &graph.weights[range]);
+            let (start, end) = (range.start + AHEAD, range.end + AHEAD);
+            // Consecutive nodes look ahead into the next; for others what follows is not what comes next.
+            let end = end.min(if listed { range.end } else { graph.neighbours.len() });
+            let edges = Edges {
+                neighbours: &graph.neighbours[range.clone()],
+                weights: &graph.weights[range],
+                ahead: graph.neighbours.get(start..end).unwrap_or(&[]),
+            };
             let mut at = 0;
             while at + 4 * S::LANES <= width {
-                add_neighbours::<S, 4>(neighbours, weights, source, active, width, at, row);
+                add_neighbours::<S, 4>(edges, source, active, width, at, row);
                 at += 4 * S::LANES;
             }
             while at < width {
-                add_neighbours::<S, 1>(neighbours, weights, source, active, width, at, row);
+                add_neighbours::<S, 1>(edges, source, active, width, at, row);
                 at += S::LANES;
             }
         }
     }
 }
 
+/// The edges of a node.
+#[derive(Clone, Copy)]
+struct Edges<'a> {
+    neighbours: &'a [u32],
+    weights: &'a [f32],
+    /// The neighbours `AHEAD` places on, as far as they will be needed.
+    ahead: &'a [u32],
+}
+
 #[inline(always)]
 fn add_neighbours<S: Simd, const C: usize>(
-    neighbours: &[u32],
-    weights: &[f32],
+    edges: Edges<'_>,
     source: &[f32],
     active: Option<&[bool]>,
     width: usize,
@@ -150,9 +169,16 @@ fn add_neighbours<S: Simd, const C: usize>(
     // SAFETY: inside the row by the assertion.
     let mut sums: [S::V; C] =
         std::array::from_fn(|c| unsafe { S::load(row.as_ptr().add(at + c * S::LANES)) });
-    for (&other, &weight) in neighbours.iter().zip(weights) {
+    for (k, (&other, &weight)) in edges.neighbours.iter().zip(edges.weights).enumerate() {
         let other = other as usize;
-        if active.is_some_and(|active| !active[other]) {
+        let skipped = |other: usize| active.is_some_and(|active| !active[other]);
+        if let Some(&ahead) = edges.ahead.get(k)
+            && !skipped(ahead as usize)
+        {
+            let start = ahead as usize * width + at;
+            prefetch(&source[start..start + C * S::LANES]);
+        }
+        if skipped(other) {
             continue;
         }
         let vector = &source[other * width..(other + 1) * width];

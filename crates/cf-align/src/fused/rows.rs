@@ -24,7 +24,7 @@ unsafe impl<T: Send> Sync for RowsMut<'_, T> {}
 impl<'a, T> RowsMut<'a, T> {
     /// Rows of `width` in `values`.
     pub fn new(values: &'a mut [T], width: usize) -> Self {
-        debug_assert!(width > 0 && values.len().is_multiple_of(width));
+        assert!(width > 0 && values.len().is_multiple_of(width));
         Self { start: values.as_mut_ptr(), rows: values.len() / width, width, _borrow: PhantomData }
     }
 

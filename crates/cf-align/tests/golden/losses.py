@@ -19,7 +19,8 @@ MAWU        (arXiv 2308.06091) -mean cos(clamp(angle(x, y) + 1 - sigmoid(m_u + m
             log of the mean over all B x B entries, those with p <= q counting exp(-2 t).
 GraphAU     (arXiv 2308.09292) mean over l = 0..L-1 of base^l a_l, a_0 = align(x0, y0),
             a_l = (align(x0, y_l) + align(x_l, y0)) / 2, x_l = l propagation steps; + gamma * uniformity of layer 0.
-Adam        torch.optim.Adam, weight decay added to the gradient, every row updated at every step.
+Adam        torch.optim.Adam, weight decay added to the gradient, every row updated at every step. "adam_sparse" has batches
+            so small that rows stay out of many of them and come again.
 measures    over all training pairs: mean |x_u - y_i|^2, and the logarithm of the frequency-weighted mean of
             exp(-2 |z_a - z_b|^2) over pairs of distinct ids. s2: second singular value of
             D_u^-1/2 R D_i^-1/2 (without the 1e-7).
@@ -187,10 +188,10 @@ def graphau_record(case, edges, n_layers, base):
     return out
 
 
-def adam_record(case, batches, lr, weight_decay, gamma):
+def adam_record(case, batches, lr, weight_decay, gamma, dtypes=(torch.float64, torch.float32)):
     out = {"lr": lr, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": weight_decay, "gamma": gamma,
            "batches": batches, "runs": []}
-    for dtype in (torch.float64, torch.float32):
+    for dtype in dtypes:
         u, v = leaf(case["user_table"], dtype), leaf(case["item_table"], dtype)
         adam = torch.optim.Adam([u, v], lr=lr, weight_decay=weight_decay)
         run = {"dtype": str(dtype).split(".")[1], "losses": [], "after": []}
@@ -200,8 +201,7 @@ def adam_record(case, batches, lr, weight_decay, gamma):
             loss.backward()
             adam.step()
             run["losses"].append(digits(loss.item()))
-            if step in (1, len(batches)):
-                run["after"].append({"steps": step, "user_table": digits(u), "item_table": digits(v)})
+            run["after"].append({"steps": step, "user_table": digits(u), "item_table": digits(v)})
         out["runs"].append(run)
     return out
 
@@ -270,6 +270,10 @@ def main():
     for size in (32, 32, 32, 17, 2):
         a, b = draw(size)
         batches.append({"users": a.tolist(), "items": b.tolist()})
+    sparse = []
+    for size in (4,) * 11 + (3,):
+        a, b = draw(size)
+        sparse.append({"users": a.tolist(), "items": b.tolist()})
     complete = [[a, b] for a in range(3) for b in range(2)]
     out = {
         "torch": torch.__version__.split("+")[0],
@@ -277,6 +281,7 @@ def main():
         "lightgcn": lightgcn_records(duplicates, edges, 2, 0.0625),
         "graphau": graphau_record(duplicates, edges, 4, 1.4),
         "adam": adam_record(duplicates, batches, 1e-2, 1e-3, 0.5),
+        "adam_sparse": adam_record(duplicates, sparse, 1e-2, 1e-3, 0.5, [torch.float64]),
         "measures": [measures_record(duplicates, edges), measures_record(single, complete)],
     }
     json.dump(out, sys.stdout, separators=(",", ":"), allow_nan=False)

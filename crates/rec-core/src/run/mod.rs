@@ -34,6 +34,12 @@ pub struct Progress<'a> {
 pub trait Observer {
     /// Called after every epoch.
     fn progress(&mut self, progress: &Progress<'_>);
+
+    /// Called with what a user should know before hours are spent, such as a setting under which training cannot succeed;
+    /// not heard unless an observer says otherwise.
+    fn warning(&mut self, text: &str) {
+        let _ = text;
+    }
 }
 
 /// Watches nothing.
@@ -45,6 +51,10 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     fn progress(&mut self, progress: &Progress<'_>) {
         (**self).progress(progress);
     }
+
+    fn warning(&mut self, text: &str) {
+        (**self).warning(text);
+    }
 }
 
 /// Two who watch together.
@@ -52,5 +62,10 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn progress(&mut self, progress: &Progress<'_>) {
         self.0.progress(progress);
         self.1.progress(progress);
+    }
+
+    fn warning(&mut self, text: &str) {
+        self.0.warning(text);
+        self.1.warning(text);
     }
 }

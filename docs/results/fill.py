@@ -105,6 +105,10 @@ def bench(files):
                 if case.get("peer_peak_rss_mib"):
                     memory = f"{case['peer_peak_rss_mib']:.0f} / {case['peak_rss_mib']:.0f}"
                 lines.append(f"| {where} | {case['name']} | {peer['name']} | {peer['median']:.4g} | {peer['ratio']:.2f} | {memory} |")
+            for name, both in case.get("quality", {}).items():
+                measure, _, metric = name.partition(" ")
+                told = f"{measure} {metric.upper()}: ours {number(both['ours'])}" + (f", theirs {number(both['theirs'])}" if both.get("theirs") else "")
+                lines.append(f"| {where} | {case['name']} | {told} | | | |")
     return "\n".join(lines)
 
 

@@ -106,7 +106,8 @@ pub fn facts(dataset: &Dataset, asked: &str, config: &FilterConfig) -> Map<Strin
     facts
 }
 
-fn round(value: f64) -> f64 {
+/// Six digits after the point, which is enough to read.
+pub fn round(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 

@@ -108,7 +108,7 @@ pub fn execute(plan: &Plan, folder: &Path, existing: Existing) -> Result<Compari
     let mut facts = data::split_facts(&split);
     if plan.models.iter().any(|model| model.model.has_collapse()) {
         let train = UserItems::new(&split.train, dataset.n_users(), dataset.n_items());
-        facts.insert("critical_gamma".into(), json!(critical_gamma(&train)));
+        facts.insert("critical_gamma".into(), json!(data::round(critical_gamma(&train))));
     }
     let bar = output::progress(planned.len() as u64);
     let mut models: Vec<ModelResult> = plan.models.iter().map(empty_result).collect();

@@ -6,8 +6,9 @@
 
 use rayon::prelude::*;
 use rec_core::random::stream;
+use rec_core::statistics::spearman;
 use rec_core::{Json, Trajectory};
-use tool_synth::complexity::{Ngram, complexity, spearman};
+use tool_synth::complexity::{Ngram, complexity};
 use tool_synth::dlv::inject::{FAULTS, Finder};
 use tool_synth::dlv::{self, Expert, examine_offline};
 use tool_synth::engine::RuleEngine;

@@ -214,51 +214,6 @@ pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     Some(low + (high - low) * at.fract())
 }
 
-/// Spearman's rank correlation, and its two-sided p value by the normal approximation (fit for 30 pairs and more).
-pub fn spearman(a: &[f64], b: &[f64]) -> (f64, f64) {
-    let (ranks_a, ranks_b) = (ranks(a), ranks(b));
-    let n = a.len().min(b.len()) as f64;
-    let mean = (n + 1.0) / 2.0;
-    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
-    for (x, y) in ranks_a.iter().zip(&ranks_b) {
-        ab += (x - mean) * (y - mean);
-        aa += (x - mean) * (x - mean);
-        bb += (y - mean) * (y - mean);
-    }
-    if aa == 0.0 || bb == 0.0 {
-        return (0.0, 1.0);
-    }
-    let rho = ab / (aa * bb).sqrt();
-    let z = rho.abs() * (n - 1.0).max(0.0).sqrt();
-    (rho, 2.0 * upper_tail(z))
-}
-
-fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut start = 0;
-    while start < order.len() {
-        let end =
-            (start..order.len()).find(|at| values[order[*at]] != values[order[start]]).unwrap_or(order.len());
-        for at in &order[start..end] {
-            // Ties share the mean of their ranks.
-            ranks[*at] = (start + 1 + end) as f64 / 2.0;
-        }
-        start = end;
-    }
-    ranks
-}
-
-/// P(Z > z) of the standard normal, by Abramowitz and Stegun 26.2.17.
-fn upper_tail(z: f64) -> f64 {
-    let t = 1.0 / (1.0 + 0.231_641_9 * z);
-    let poly = t
-        * (0.319_381_53
-            + t * (-0.356_563_782 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
-    (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt() * poly
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,17 +240,11 @@ mod tests {
     }
 
     #[test]
-    fn ranks_and_quantiles() {
-        assert_eq!(ranks(&[3.0, 1.0, 3.0]), [2.5, 1.0, 2.5]);
-        let a: Vec<f64> = (0..50).map(f64::from).collect();
-        let (rho, p) = spearman(&a, &a);
-        assert!((rho - 1.0).abs() < 1e-12 && p < 1e-9);
+    fn quantiles_and_ranges() {
         assert_eq!(quantile(&[1.0, 3.0, 2.0], 0.5), Some(2.0));
         assert_eq!(quantile(&[], 0.5), None);
         assert_eq!(Range::estimate(&[1.0], &[2.0], &[]), Range { lower: 1.0, upper: 2.0 });
         assert_eq!(Range::estimate(&[3.0], &[2.0], &[0.0, 10.0]), Range { lower: 2.0, upper: 8.0 });
-        // 1.96 leaves 2.5 % above it.
-        assert!((upper_tail(1.959_964) - 0.025).abs() < 1e-6);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `bench`: our hot paths, timed alone or in turn with Python libraries on the same split, one process a measurement.
 
+mod embeddings;
 mod environments;
 mod language_models;
 mod tool_use;
@@ -9,18 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use cf_align::batches;
-use cf_align::fused::FusedEngine;
-use cf_align::train::TrainingEngine;
-use cf_align::{
-    Ease, EaseConfig, Ials, IalsConfig, ItemKnn, ItemKnnConfig, Loss, ModelConfig, Session, Training,
-};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, Par};
-use rec_core::evaluate::Evaluator;
-use rec_core::metrics::{Measure, Metric};
+use cf_align::ModelConfig;
 use rec_core::split::SplitSpec;
-use rec_core::{Dataset, Recommender, Split, UserItems, read, write};
+use rec_core::{Dataset, Split, read, write};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -95,7 +87,7 @@ const CASES: &[Case] = &[
     Case {
         name: "directau-epoch-1024",
         about: "one epoch of DirectAU on plain embeddings, 64 dimensions, batches of 1024",
-        ours: Ours::OfData(|input| epoch(input, ModelConfig::directau(), 1024)),
+        ours: Ours::OfData(|input| embeddings::epoch(input, ModelConfig::directau(), 1024)),
         peer: Some(Peer {
             script: "recbole_directau.py",
             needs: None,
@@ -108,7 +100,7 @@ const CASES: &[Case] = &[
     Case {
         name: "directau-epoch-256",
         about: "the same with batches of 256",
-        ours: Ours::OfData(|input| epoch(input, ModelConfig::directau(), 256)),
+        ours: Ours::OfData(|input| embeddings::epoch(input, ModelConfig::directau(), 256)),
         peer: Some(Peer {
             script: "recbole_directau.py",
             needs: None,
@@ -121,7 +113,7 @@ const CASES: &[Case] = &[
     Case {
         name: "directau-validated",
         about: "DirectAU in batches of 1024, gamma 0.4, learning rate 1e-2: forty epochs, each validated, the best kept",
-        ours: Ours::OfData(validated),
+        ours: Ours::OfData(embeddings::validated),
         peer: Some(Peer {
             script: "recbole_directau.py",
             needs: None,
@@ -149,7 +141,7 @@ const CASES: &[Case] = &[
     Case {
         name: "lightgcn-epoch",
         about: "one epoch of LightGCN with BPR, two layers, batches of 2048",
-        ours: Ours::OfData(|input| epoch(input, ModelConfig::lightgcn(), 2048)),
+        ours: Ours::OfData(|input| embeddings::epoch(input, ModelConfig::lightgcn(), 2048)),
         peer: Some(Peer {
             script: "recbole_directau.py",
             needs: None,
@@ -172,7 +164,7 @@ const CASES: &[Case] = &[
     Case {
         name: "evaluate",
         about: "full ranking of all validation users, top 20, with 64-dimensional embeddings",
-        ours: Ours::OfData(evaluate),
+        ours: Ours::OfData(embeddings::evaluate),
         peer: Some(Peer {
             script: "recbole_directau.py",
             needs: None,
@@ -189,7 +181,7 @@ const CASES: &[Case] = &[
     Case {
         name: "ials",
         about: "iALS with 64 factors, fit and top 20 for all users",
-        ours: Ours::OfData(ials),
+        ours: Ours::OfData(embeddings::ials),
         peer: Some(Peer {
             script: "implicit_als.py",
             needs: None,
@@ -205,7 +197,7 @@ const CASES: &[Case] = &[
     Case {
         name: "itemknn",
         about: "cosine item neighbours (100), fit and top 20 for all users",
-        ours: Ours::OfData(item_knn),
+        ours: Ours::OfData(embeddings::item_knn),
         peer: Some(Peer {
             script: "implicit_als.py",
             needs: None,
@@ -218,17 +210,17 @@ const CASES: &[Case] = &[
             quality: &[],
         }),
     },
-    Case { name: "ease", about: "EASE in closed form", ours: Ours::OfData(ease), peer: None },
+    Case { name: "ease", about: "EASE in closed form", ours: Ours::OfData(embeddings::ease), peer: None },
     Case {
         name: "gemm-share",
         about: "a DirectAU step (batches of 1024) beside one matrix product with the same number of operations",
-        ours: Ours::OfData(|input| gemm_share(input, 1024)),
+        ours: Ours::OfData(|input| embeddings::gemm_share(input, 1024)),
         peer: None,
     },
     Case {
         name: "gemm-share-256",
         about: "the same with batches of 256",
-        ours: Ours::OfData(|input| gemm_share(input, 256)),
+        ours: Ours::OfData(|input| embeddings::gemm_share(input, 256)),
         peer: None,
     },
     Case {
@@ -541,173 +533,18 @@ pub fn bench_case(arguments: &BenchCase) -> Result<()> {
 type Times = Result<Sample>;
 
 /// The sample of these seconds, and of the memory so far.
-fn times(entries: &[(&str, f64)]) -> Times {
+fn times(entries: &[(impl AsRef<str>, f64)]) -> Times {
     Ok(Sample { seconds: named(entries), quality: BTreeMap::new(), peak_rss_mib: peak_rss_mib() })
 }
 
-fn named(entries: &[(&str, f64)]) -> BTreeMap<String, f64> {
-    entries.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
+fn named(entries: &[(impl AsRef<str>, f64)]) -> BTreeMap<String, f64> {
+    entries.iter().map(|(name, value)| (name.as_ref().to_owned(), *value)).collect()
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     let start = Instant::now();
     let value = work();
     (value, start.elapsed().as_secs_f64())
-}
-
-/// Epochs that are timed; the first of them warms up caches and is left out. A process with fewer is over before the operating
-/// system has spread its threads over the cores.
-const EPOCHS: usize = 16;
-
-fn short(config: ModelConfig, batch_size: usize, epochs: usize) -> ModelConfig {
-    let training = Training {
-        batch_size,
-        epochs,
-        // Validation is timed by another case.
-        evaluate_every: epochs,
-        measure_every: 0,
-        ..config.training
-    };
-    ModelConfig { training, ..config }
-}
-
-fn fit(input: &Input, config: &ModelConfig) -> Result<cf_align::Fitted> {
-    let mut nobody = ();
-    let session = Session::new(&mut nobody);
-    Ok(cf_align::fit(config, &input.split, input.dataset.n_users(), input.dataset.n_items(), session)?)
-}
-
-fn epoch(input: &Input, config: ModelConfig, batch_size: usize) -> Times {
-    let fitted = fit(input, &short(config, batch_size, EPOCHS))?;
-    let seconds = fitted.history.iter().skip(1).filter_map(|epoch| epoch.get("seconds"));
-    let middle = median(seconds.collect()).ok_or_else(|| Error::Failed("no epoch was timed".into()))?;
-    times(&[("epoch", middle)])
-}
-
-/// Seconds of a step, and of a matrix product of as many operations as its uniformity tiles: their ratio is the
-/// share of the machine's measured GEMM peak that a whole step reaches.
-fn gemm_share(input: &Input, batch_size: usize) -> Times {
-    let config = short(ModelConfig::directau(), batch_size, EPOCHS);
-    let (n_users, n_items) = (input.dataset.n_users(), input.dataset.n_items());
-    let mut engine = FusedEngine::new(&config, &input.split.train, n_users, n_items)?;
-    let steps = batches::batches(&input.split.train.pairs().collect::<Vec<_>>(), batch_size).count() as f64;
-    let mut seconds = Vec::new();
-    for number in 0..EPOCHS {
-        let (done, time) = timed(|| engine.train_epoch(number));
-        done?;
-        seconds.push(time / steps);
-    }
-    let step = median(seconds[1..].to_vec()).expect("there are epochs after the first");
-    const N: usize = 1024;
-    let left = Mat::<f32>::from_fn(N, N, |i, j| (i * 7 + j) as f32 % 3.0);
-    let right = left.clone();
-    let mut product = Mat::<f32>::zeros(N, N);
-    let mut best = f64::INFINITY;
-    for _ in 0..8 {
-        let ((), time) = timed(|| {
-            matmul(product.as_mut(), Accum::Replace, left.as_ref(), right.as_ref(), 1.0, Par::rayon(0));
-        });
-        best = best.min(time);
-    }
-    let gemm = best * engine.last_epoch_flops() / steps / (2.0 * (N as f64).powi(3));
-    times(&[("step", step), ("gemm", gemm)])
-}
-
-fn evaluate(input: &Input) -> Times {
-    let fitted = fit(input, &short(ModelConfig::directau(), 1024, 1))?;
-    let (n_users, n_items) = (input.dataset.n_users(), input.dataset.n_items());
-    let measures = [Measure::Recall, Measure::Mrr, Measure::Ndcg, Measure::Hit, Measure::Precision];
-    let evaluator = Evaluator::validation(&input.split, n_users, n_items)?
-        .with_metrics(&Metric::grid(&measures, &[20]))?;
-    let (first, _) = timed(|| evaluator.evaluate(&fitted.embeddings));
-    first?;
-    let (second, all) = timed(|| evaluator.evaluate(&fitted.embeddings));
-    second?;
-    let rank = recommend(&fitted.embeddings, input)?;
-    times(&[("evaluate", all), ("rank", rank)])
-}
-
-/// Seconds for the top 20 of all users with training rows, what they have seen left out; the second time counts.
-fn recommend(model: &dyn Recommender, input: &Input) -> Result<f64> {
-    let train = UserItems::new(&input.split.train, input.dataset.n_users(), input.dataset.n_items());
-    let queries: Vec<rec_core::Query<'_>> = (0..train.n_users())
-        .map(rec_core::UserId::from_index)
-        .filter(|&user| !train.row(user).is_empty())
-        .map(|user| rec_core::Query {
-            user: Some(user),
-            history: train.row(user),
-            exclude: train.row(user),
-            candidates: None,
-        })
-        .collect();
-    let all = || -> Result<()> {
-        for block in queries.chunks(1024) {
-            model.recommend(block, 20)?;
-        }
-        Ok(())
-    };
-    all()?;
-    let (done, seconds) = timed(all);
-    done?;
-    Ok(seconds)
-}
-
-fn train_rows(input: &Input) -> UserItems {
-    UserItems::new(&input.split.train, input.dataset.n_users(), input.dataset.n_items())
-}
-
-fn ials(input: &Input) -> Times {
-    let train = train_rows(input);
-    let (model, fit) = timed(|| Ials::fit(&train, &IalsConfig::default()));
-    let model = model?;
-    let sample = times(&[("fit", fit), ("recommend", recommend(&model, input)?)])?;
-    Ok(Sample { quality: named(&[(NDCG_TEST, ndcg(Evaluator::test, &model, input)?)]), ..sample })
-}
-
-/// A whole training with a validation after each epoch: what people wait for.
-fn validated(input: &Input) -> Times {
-    let config = ModelConfig::directau();
-    let training = Training {
-        batch_size: 1024,
-        learning_rate: 1e-2,
-        epochs: 40,
-        patience: 40,
-        measure_every: 0,
-        ..config.training
-    };
-    let config = ModelConfig { loss: Loss::DirectAu { gamma: 0.4, dedup: false }, training, ..config };
-    let (fitted, seconds) = timed(|| fit(input, &config));
-    let model = fitted?.embeddings;
-    let quality = named(&[
-        (NDCG_VALID, ndcg(Evaluator::validation, &model, input)?),
-        (NDCG_TEST, ndcg(Evaluator::test, &model, input)?),
-    ]);
-    Ok(Sample { quality, ..times(&[("fit", seconds)])? })
-}
-
-/// NDCG@20 on one part of the split.
-fn ndcg(
-    part: fn(&Split, usize, usize) -> rec_core::Result<Evaluator>,
-    model: &dyn Recommender,
-    input: &Input,
-) -> Result<f64> {
-    let metric = Metric::at(Measure::Ndcg, 20);
-    let evaluator =
-        part(&input.split, input.dataset.n_users(), input.dataset.n_items())?.with_metrics(&[metric])?;
-    let value = evaluator.evaluate(model)?.get(&metric.to_string());
-    value.ok_or_else(|| Error::Failed(format!("there is no {metric}")))
-}
-
-fn item_knn(input: &Input) -> Times {
-    let train = train_rows(input);
-    let (model, fit) = timed(|| ItemKnn::fit(&train, &ItemKnnConfig::default()));
-    times(&[("fit", fit), ("recommend", recommend(&model?, input)?)])
-}
-
-fn ease(input: &Input) -> Times {
-    let train = train_rows(input);
-    let (model, fit) = timed(|| Ease::fit(&train, &EaseConfig::default()));
-    times(&[("fit", fit), ("recommend", recommend(&model?, input)?)])
 }
 
 #[cfg(test)]

@@ -29,6 +29,5 @@ fn seconds(shape: &str) -> Times {
         found.push((name.to_owned(), value["median"].as_f64().unwrap_or(f64::NAN)));
     };
     workload.measure(&Device::flex(), None, REPEATS, keep).map_err(failed)?;
-    let found: Vec<(&str, f64)> = found.iter().map(|(name, seconds)| (name.as_str(), *seconds)).collect();
     times(&found)
 }
